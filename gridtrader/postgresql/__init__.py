@@ -1,0 +1,1 @@
+"""A database engine for PostgreSQL with or without TimescaleDB."""

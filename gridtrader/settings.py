@@ -1,0 +1,259 @@
+"""Django's settings, all of them from the environment (`gridtrader/env.py`) and the data folder."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import dj_database_url
+
+from gridtrader import bybit, env, folder, services
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+_env = env.load(BASE_DIR)
+
+# --- the data folder, the exchange ---------------------------------------------------------------
+DATA_DIR = folder.prepare(Path(_env.text("GRIDTRADER_DATA_DIR", str(BASE_DIR / "var"))).resolve())
+BYBIT = bybit.read(_env, DATA_DIR)
+MODE = BYBIT.mode
+PAPER_TAPE = _env.text("PAPER_TAPE", str(BASE_DIR / "market" / "tapes"))
+PAPER_SPEED = _env.decimal("PAPER_SPEED", Decimal(60), low=Decimal(0))
+if PAPER_TAPE.startswith("synthetic:") and not PAPER_TAPE.partition(":")[2].isdigit():
+    raise env.EnvError(f"PAPER_TAPE is {PAPER_TAPE!r}; accepted: synthetic:SEED, SEED a number")
+
+# --- where it listens ----------------------------------------------------------------------------
+HOST = _env.text("GRIDTRADER_HOST", "127.0.0.1")
+PORT = _env.integer("GRIDTRADER_PORT", 8000, low=1, high=65535)
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+_ON_LOOPBACK = HOST in (*_LOOPBACK, "::1")
+ALLOWED_HOSTS = _env.items(
+    "ALLOWED_HOSTS", (*_LOOPBACK, *([] if HOST in ("0.0.0.0", "::", *_LOOPBACK) else [HOST]))
+)
+CSRF_TRUSTED_ORIGINS = _env.items("CSRF_TRUSTED_ORIGINS")
+for _origin in CSRF_TRUSTED_ORIGINS:
+    if not _origin.startswith(("http://", "https://")):
+        raise env.EnvError(
+            f"CSRF_TRUSTED_ORIGINS holds {_origin!r}; accepted: http://HOST or https://HOST"
+        )
+# TLS ends at a proxy in front of us. On the loopback address of one machine there is none.
+BEHIND_HTTPS = _env.flag("BEHIND_HTTPS", default=MODE != "paper" and not _ON_LOOPBACK)
+
+# --- secrets of outside services -----------------------------------------------------------------
+TRADINGVIEW_WEBHOOK_SECRETS = _env.secrets("TRADINGVIEW_WEBHOOK_SECRET", least=32)
+NOTION_TOKEN = _env.secret("NOTION_TOKEN")
+NOTION_TRADES_DATABASE = _env.text("NOTION_TRADES_DATABASE")
+NOTION_PORTFOLIO_DATABASE = _env.text("NOTION_PORTFOLIO_DATABASE")
+NOTION_BASE_URL = _env.url("NOTION_BASE_URL", ("http", "https"), "https://api.notion.com")
+COINGECKO_BASE_URL = _env.url(
+    "COINGECKO_BASE_URL", ("http", "https"), "https://api.coingecko.com/api/v3"
+)
+COINGECKO_API_KEY = _env.secret("COINGECKO_API_KEY")
+NOTIFY_URLS = _env.secrets("NOTIFY_URLS", least=8)
+
+# --- Django --------------------------------------------------------------------------------------
+DEBUG = _env.flag("DEBUG", default=False)
+_key = _env.secret("SECRET_KEY")
+if MODE == "paper":
+    _key = _key or folder.kept_secret(DATA_DIR / "secret_key")
+elif len(_key.reveal()) < 50:
+    raise env.EnvError(
+        f"SECRET_KEY is {'too short' if _key else 'not set'}; mode {MODE} needs one of at least "
+        "50 random characters (or SECRET_KEY_FILE)"
+    )
+SECRET_KEY = _key.reveal()
+
+INSTALLED_APPS = [
+    "daphne",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "channels",
+    "market",
+    "integrations",
+    "risk",
+    "bots",
+    "gridtrader",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "gridtrader.csp.content_security_policy",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "gridtrader.urls"
+ASGI_APPLICATION = "gridtrader.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+TIME_ZONE = "UTC"
+USE_TZ = True
+LANGUAGE_CODE = "en"
+USE_I18N = False
+LOGIN_URL = "/login/"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/login/"
+PASSWORD_RESET_TIMEOUT = 3600
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}", "OPTIONS": options}
+    for name, options in (
+        ("UserAttributeSimilarityValidator", {}),
+        ("MinimumLengthValidator", {"min_length": 12}),
+        ("CommonPasswordValidator", {}),
+        ("NumericPasswordValidator", {}),
+    )
+]
+
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = True  # served from where they lie: no collecting step before the start
+
+# --- PostgreSQL, Redis ---------------------------------------------------------------------------
+_database_url = _env.url("DATABASE_URL", ("postgres", "postgresql", "timescale"))
+DATABASE_IS_EMBEDDED = not _database_url
+REDIS_URL = _env.url("REDIS_URL", ("redis", "rediss"))
+REDIS_IS_EMBEDDED = not REDIS_URL
+if DATABASE_IS_EMBEDDED or REDIS_IS_EMBEDDED:
+    _postgres, _redis = services.of_folder(DATA_DIR)
+    _database_url = _database_url or _postgres.url
+    REDIS_URL = REDIS_URL or _redis.url
+DATABASES = {
+    "default": dj_database_url.parse(
+        _database_url, engine="gridtrader.postgresql", conn_max_age=0, conn_health_checks=True
+    )
+}
+DATABASES["default"].setdefault("OPTIONS", {}).update(  # type: ignore[typeddict-item]
+    connect_timeout=5,
+    application_name="gridtrader",
+    options=(
+        "-c statement_timeout=30s -c lock_timeout=5s -c idle_in_transaction_session_timeout=30s"
+    ),
+)
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "gridtrader",
+    }
+}
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [REDIS_URL], "prefix": "gridtrader"},
+    }
+}
+
+# --- Celery --------------------------------------------------------------------------------------
+CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "global_keyprefix": "gridtrader.",
+    "socket_connect_timeout": 2,
+    "socket_keepalive": True,
+    # A task that died with its worker is given out again after this time; every task is idempotent.
+    "visibility_timeout": 120,
+}
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 3, "interval_step": 0.2, "interval_max": 0.5}
+CELERY_TASK_DEFAULT_QUEUE = "gridtrader"
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# Celery closes Django's connection after each task, whatever CONN_MAX_AGE says, unless told so.
+CELERY_DB_REUSE_MAX = 10_000
+CELERY_TASK_TIME_LIMIT = 120
+CELERY_TASK_SOFT_TIME_LIMIT = 60
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE = {
+    name: {"task": task, "schedule": seconds, "options": {"expires": seconds}}
+    for name, task, seconds in (
+        ("tick every bot", "bots.tasks.tick_all", 2.0),
+        ("compare with the exchange", "bots.tasks.sweep", 30.0),
+        ("refresh instruments", "bots.tasks.refresh_instruments", 900.0),
+    )
+}
+
+# --- the API -------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "STRICT_JSON": True,
+}
+
+# --- security ------------------------------------------------------------------------------------
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Strict"
+SESSION_COOKIE_AGE = 8 * 3600
+CSRF_COOKIE_SAMESITE = "Strict"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_HTTPS
+SECURE_SSL_REDIRECT = BEHIND_HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_HTTPS else None
+SECURE_HSTS_SECONDS = 31_536_000 if BEHIND_HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = BEHIND_HTTPS
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 65_536
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 200  # the admin's list of a hundred rows posts two fields each
+
+# --- logs ----------------------------------------------------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {
+            "()": "gridtrader.logs.OneLine",
+            "fmt": "%(asctime)s %(levelname)s %(name)s: %(message)s",
+            "secrets": [
+                _key,
+                BYBIT.key,
+                BYBIT.secret,
+                NOTION_TOKEN,
+                COINGECKO_API_KEY,
+                *TRADINGVIEW_WEBHOOK_SECRETS,
+                *NOTIFY_URLS,
+            ],
+        }
+    },
+    "handlers": {
+        "stdout": {
+            "class": "logging.StreamHandler",
+            "stream": "ext://sys.stdout",
+            "formatter": "line",
+        }
+    },
+    "root": {"handlers": ["stdout"], "level": "INFO"},
+    "loggers": {
+        "django": {"handlers": [], "level": "INFO", "propagate": True},
+        "django.server": {"handlers": [], "level": "INFO", "propagate": True},
+        # At DEBUG it prints signed headers; at INFO each reconnect, which our streams report.
+        "pybit": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.beat": {"level": "WARNING"},
+    },
+}
