@@ -1,0 +1,133 @@
+"""Everything that changes what a bot should do: deploy, pause, resume."""
+
+import secrets
+import string
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from bots.grid.levels import GridSpec, InvalidGrid, Sizing, Spacing
+from bots.models import Bot, GridConfig, Order
+from market.types import OrderStatus, Side
+
+State = Bot.State
+_TAG_ALPHABET = string.ascii_lowercase + string.digits
+_IN_FLIGHT_PATIENCE = timedelta(seconds=10)
+
+
+class NotPossible(Exception):
+    """A command that makes no sense in the bot's state; the text says what would."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """A new bot as a person asks for it; the fields of the deploy call and the admin form."""
+
+    slug: str
+    name: str
+    symbol: str
+    spec: GridSpec
+    stop_loss: Decimal | None = None
+    btc_filter: bool = False
+    position: int = 0
+
+
+@transaction.atomic
+def deploy(wish: Deployment, *, by: str) -> Bot:
+    """Create a bot and let it start: its cells are built on the first price it sees.
+
+    Raises NotPossible when the slug is taken, InvalidGrid when the range cannot be a grid.
+    """
+    spec = wish.spec
+    if not 0 < spec.lower < spec.upper:
+        raise InvalidGrid("upper", "the upper price must be above the lower, both above zero")
+    if wish.stop_loss is not None and wish.stop_loss >= spec.lower:
+        raise InvalidGrid("stop_loss", "the stop-loss must lie below the lower price")
+    if Bot.objects.filter(slug=wish.slug).exists():
+        raise NotPossible(f"a bot named {wish.slug} exists already; choose another name")
+    bot = Bot.objects.create(
+        slug=wish.slug,
+        name=wish.name,
+        symbol=wish.symbol,
+        position=wish.position,
+        tag=_new_tag(),
+        state=State.DEPLOYING,
+        state_since=timezone.now(),
+    )
+    bot.config = GridConfig.objects.create(
+        bot=bot,
+        version=1,
+        lower=spec.lower,
+        upper=spec.upper,
+        grids=spec.grids,
+        capital=spec.capital,
+        spacing=spec.spacing,
+        sizing=spec.sizing,
+        reserve=spec.reserve,
+        stop_loss=wish.stop_loss,
+        btc_filter=wish.btc_filter,
+        created_by=by,
+    )
+    bot.save(update_fields=["config"])
+    return bot
+
+
+def spec_of(config: GridConfig) -> GridSpec:
+    """The pure core's view of a config."""
+    return GridSpec(
+        lower=config.lower,
+        upper=config.upper,
+        grids=config.grids,
+        capital=config.capital,
+        spacing=Spacing(config.spacing),
+        sizing=Sizing(config.sizing),
+        reserve=config.reserve,
+    )
+
+
+def pause(bot: Bot, *, by: str, reason: str = "") -> Bot:
+    """Withhold buys; sells rest. When this returns, no new buy will be sent.
+
+    A buy that was on the wire already is waited for. Raises NotPossible when nothing runs.
+    """
+    words = f"paused by {by}" + (f": {reason}" if reason else "")
+    _move(bot, (State.RUNNING, State.PAUSED), State.PAUSED, words, "only a running bot pauses")
+    _wait_for_buys_on_the_wire(bot)
+    return bot
+
+
+def resume(bot: Bot, *, by: str) -> Bot:
+    """Let a paused bot buy again. Raises NotPossible when it is not paused."""
+    _move(bot, (State.RUNNING, State.PAUSED), State.RUNNING, "", "only a paused bot resumes")
+    return bot
+
+
+def _move(bot: Bot, allowed: Sequence[str], state: str, reason: str, otherwise: str) -> None:
+    with transaction.atomic():
+        row = Bot.objects.select_for_update().get(pk=bot.pk)
+        if row.state not in allowed:
+            raise NotPossible(f"{row.name} is {row.get_state_display().lower()}; {otherwise}")
+        if row.state != state:
+            row.state_since = timezone.now()
+        row.state, row.reason, row.news = state, reason[:300], F("news") + 1
+        row.save(update_fields=["state", "reason", "state_since", "news"])
+    bot.refresh_from_db()
+
+
+def _wait_for_buys_on_the_wire(bot: Bot) -> None:
+    """A buy is marked SENT under the bot's row lock, so after a pause none can be added."""
+    sent = Order.objects.filter(bot=bot, side=Side.BUY, status=OrderStatus.SENT)
+    patience = time.monotonic() + _IN_FLIGHT_PATIENCE.total_seconds()
+    while sent.exists() and time.monotonic() < patience:
+        time.sleep(0.02)
+
+
+def _new_tag() -> str:
+    """A prefix for client ids that no other bot, here or in an earlier database, has used."""
+    return "g" + "".join(secrets.choice(_TAG_ALPHABET) for _ in range(7))

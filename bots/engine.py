@@ -1,0 +1,182 @@
+"""The one idea: from its cells, fills, orders, the price and its limits, what a grid wants next."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Protocol
+
+from bots.grid import ids
+from bots.grid.accounting import RoundTrip, book, turn
+from bots.grid.cells import Grid
+from bots.grid.wants import Idle, want
+from market.exchange import Exchange, ExchangeError
+from market.types import Fill, Order, OrderRequest, OrderStatus, Side, Tick
+from risk.rules import Limits
+
+CANCELLABLE = frozenset({OrderStatus.OPEN, OrderStatus.PARTIAL, OrderStatus.CANCEL_UNKNOWN})
+
+
+@dataclass(frozen=True, slots=True)
+class OwnOrder:
+    """An order of the grid that is not settled yet."""
+
+    order: Order
+    booked: Decimal  # base in fills that we have of it
+    parked: str = ""  # why its cell waits although the order is over, e.g. a recent refusal
+
+    @property
+    def is_over(self) -> bool:
+        """Closed on the exchange, with every fill of it in our books."""
+        return self.order.status.is_closed and self.booked >= self.order.filled
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one look at the grid concluded."""
+
+    grid: Grid  # after the fills and the settled orders
+    round_trips: tuple[RoundTrip, ...]
+    settled: tuple[str, ...]  # client ids of orders that are over and done with
+    cancel: tuple[Order, ...]
+    place: tuple[OrderRequest, ...]
+    idle: tuple[Idle, ...]
+
+    @property
+    def is_quiet(self) -> bool:
+        """Nothing to do: what rests is what is wanted."""
+        return not self.cancel and not self.place
+
+
+def decide(
+    grid: Grid,
+    fills: Iterable[Fill],
+    orders: Sequence[OwnOrder],
+    price: Tick,
+    limits: Limits,
+) -> Decision:
+    """What should rest now, as the difference from what does. Pure: no clock, no I/O.
+
+    `fills` are those not yet booked in the grid, `orders` all that are not settled. Asked again
+    with what it answered carried out, it answers that nothing is to be done.
+    """
+    grid, trips = _book(grid, fills)
+    grid, settled = _settle(grid, orders)
+    live = _by_cell(orders, settled)
+    grid = _turn_early(grid, live, limits)
+    cancel: list[Order] = []
+    place: list[OrderRequest] = []
+    idle: list[Idle] = []
+    for cell in grid.cells:
+        wanted = want(grid, cell, price, limits)
+        standing = live[cell.index]
+        cancel.extend(own.order for own in standing if _is_unwanted(own.order, wanted))
+        parked = next((own.parked for own in standing if own.parked), "")
+        if parked:
+            idle.append(Idle(cell.index, parked))
+        elif isinstance(wanted, Idle):
+            idle.append(wanted)
+        elif not standing:
+            place.append(wanted)
+    return Decision(grid, trips, settled, tuple(cancel), tuple(place), tuple(idle))
+
+
+def _book(grid: Grid, fills: Iterable[Fill]) -> tuple[Grid, tuple[RoundTrip, ...]]:
+    """Book fills in the exchange's order, whatever the order they came in."""
+    trips: list[RoundTrip] = []
+    for fill in sorted(fills, key=lambda fill: (fill.time, fill.exec_id)):
+        slot = ids.slot(fill.client_id)
+        if slot is None or slot.grid != grid.name:
+            raise ValueError(f"fill {fill.exec_id} of {fill.client_id} is not of {grid.name}")
+        cell = grid.cells[slot.cell]
+        if (slot.trip, slot.side) == (cell.trip, Side.SELL) and cell.side is Side.BUY:
+            cell = turn(cell)  # it turned early; its fills alone must rebuild it
+        cell, trip = book(cell, fill, grid.instrument)
+        grid = grid.with_cell(cell)
+        if trip is not None:
+            trips.append(trip)
+    return grid, tuple(trips)
+
+
+def _settle(grid: Grid, orders: Sequence[OwnOrder]) -> tuple[Grid, tuple[str, ...]]:
+    """Take orders that are over off their cells; one that came to nothing raises the attempt."""
+    settled: list[str] = []
+    for own in orders:
+        slot = ids.slot(own.order.client_id)
+        if slot is None or own.parked or not own.is_over:
+            continue
+        settled.append(own.order.client_id)
+        cell = grid.cells[slot.cell]
+        if (slot.trip, slot.side, slot.attempt) == (cell.trip, cell.side, cell.attempt):
+            passed = own.order.post_only_refused
+            grid = grid.with_cell(replace(cell, attempt=cell.attempt + 1, crossed=passed))
+    return grid, tuple(settled)
+
+
+def _by_cell(orders: Sequence[OwnOrder], settled: tuple[str, ...]) -> dict[int, list[OwnOrder]]:
+    """The orders that still occupy each cell."""
+    live: dict[int, list[OwnOrder]] = defaultdict(list)
+    for own in orders:
+        slot = ids.slot(own.order.client_id)
+        if slot is not None and own.order.client_id not in settled:
+            live[slot.cell].append(own)
+    return live
+
+
+def _turn_early(grid: Grid, live: Mapping[int, Sequence[OwnOrder]], limits: Limits) -> Grid:
+    """Let half-filled cells that may not go on buying sell what they have."""
+    if not limits.no_buys:
+        return grid
+    for cell in grid.cells:
+        sellable = grid.instrument.tradable(cell.high, grid.instrument.quantity(cell.held))
+        if cell.side is Side.BUY and cell.bought and sellable and not live.get(cell.index):
+            grid = grid.with_cell(turn(cell))
+    return grid
+
+
+def _is_unwanted(order: Order, wanted: OrderRequest | Idle) -> bool:
+    if order.status not in CANCELLABLE:
+        return False
+    return isinstance(wanted, Idle) or wanted.client_id != order.client_id
+
+
+class Journal(Protocol):
+    """Where the carrying out of a decision is written down, before and after each request."""
+
+    def placing(self, order: OrderRequest) -> bool:
+        """Commit that this order goes on the wire now; False when it must not any more."""
+
+    def placed(self, order: OrderRequest, order_id: str) -> None: ...
+
+    def not_placed(self, order: OrderRequest, error: ExchangeError) -> None: ...
+
+    def cancelling(self, order: Order) -> bool: ...
+
+    def cancelled(self, order: Order) -> None: ...
+
+    def not_cancelled(self, order: Order, error: ExchangeError) -> None: ...
+
+
+def carry_out(decision: Decision, exchange: Exchange, journal: Journal) -> None:
+    """Send a decision's cancels, then its orders: the engine's only I/O.
+
+    No answer stops the rest: each request's outcome is written down and the next is sent.
+    """
+    for order in decision.cancel:
+        if not journal.cancelling(order):
+            continue
+        try:
+            exchange.cancel(order.symbol, order.client_id)
+        except ExchangeError as error:
+            journal.not_cancelled(order, error)
+        else:
+            journal.cancelled(order)
+    for request in decision.place:
+        if not journal.placing(request):
+            continue
+        try:
+            order_id = exchange.place(request)
+        except ExchangeError as error:
+            journal.not_placed(request, error)
+        else:
+            journal.placed(request, order_id)

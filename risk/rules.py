@@ -1,0 +1,31 @@
+"""What risk lets a bot do, and why not: pure rules, combined in a fixed order of priority."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a bot may rest on the book now. A text is the reason why it may not; "" is leave."""
+
+    no_buys: str = ""
+    no_sells: str = ""
+
+    def under(self, stricter: "Limits") -> "Limits":
+        """These limits beneath stricter ones, whose reason shows where both forbid."""
+        return Limits(
+            no_buys=stricter.no_buys or self.no_buys,
+            no_sells=stricter.no_sells or self.no_sells,
+        )
+
+
+FREE = Limits()
+
+
+def halted(reason: str) -> Limits:
+    """A halt: nothing may rest."""
+    return Limits(no_buys=reason, no_sells=reason)
+
+
+def withheld(reason: str) -> Limits:
+    """A pause or a hold: no buys, sells rest."""
+    return Limits(no_buys=reason)
