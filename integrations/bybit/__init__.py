@@ -1,0 +1,1 @@
+"""Bybit v5: the gateway, the streams, and our own double of the exchange."""

@@ -1,0 +1,299 @@
+"""What each answer code of Bybit means to the caller: one table, and the error it becomes."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from http import HTTPStatus
+
+from market.exchange import (
+    AlreadyExists,
+    Broken,
+    ExchangeError,
+    NoSuchOrder,
+    RateLimited,
+    Refused,
+    Unresolved,
+)
+
+
+class Means(StrEnum):
+    """What is proven by a code. Only UNRESOLVED and RATE_LIMITED leave the outcome open."""
+
+    REFUSED = "a definite no: nothing happened"
+    EXISTS = "the client id is taken: an earlier attempt landed"
+    GONE = "the order is not on the book, or not any more"
+    RATE_LIMITED = "too many requests; the outcome is not proven"
+    UNRESOLVED = "the outcome is not proven"
+    BROKEN = "nothing happened, and nothing will before a person acts"
+
+
+class Action(StrEnum):
+    """What a bot does about it."""
+
+    LOOK_UP = "look the order up by its client id before anything else"
+    ADOPT = "look the order up and take it as ours"
+    WAIT = "wait for the limit to pass, look up, then resend the same id"
+    SYNC_CLOCK = "measure the clock again, then resend the same id once"
+    FIX = "a fault of ours or of the filters: never resend it unchanged"
+    REPRICE = "the price is overtaken: decide again"
+    PARK_FUNDS = "park the level and read the wallet again"
+    PARK_PRICE = "park the level until the price limit admits it"
+    STOP_ADDING = "place no more orders before some are closed"
+    NOTHING = "what was wanted is so already"
+    STOP_BOT = "stop this bot and alert"
+    STOP_ALL = "stop all trading and alert"
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """One row of the table. `words` say in our own terms what Bybit means."""
+
+    means: Means
+    action: Action
+    words: str
+
+
+def _rows(means: Means, action: Action, words: dict[int, str]) -> dict[int, Code]:
+    return {code: Code(means, action, text) for code, text in words.items()}
+
+
+#: Bybit v5, error codes; what the bot does is our own choice.
+CODES: dict[int, Code] = {
+    **_rows(
+        Means.UNRESOLVED,
+        Action.LOOK_UP,
+        {
+            10000: "server timed out",
+            10014: "duplicate request",
+            10016: "server error or restarting",
+            10019: "order connection is draining",
+            10429: "system protection",
+            20006: "request id used twice",
+            110079: "order is being processed",
+            170001: "internal error",
+            170007: "backend timed out",
+            170032: "network error inside the exchange",
+            170144: "order is locked",
+            170146: "order creation timed out",
+            170147: "order cancellation timed out",
+            170149: "order creation failed",
+            170150: "order cancellation failed",
+            170191: "order is being processed",
+            170212: "cancellation is being processed",
+            170234: "system error",
+            170310: "order modification timed out",
+            170311: "order modification failed",
+            500000: "internal error",
+        },
+    ),
+    **_rows(
+        Means.RATE_LIMITED,
+        Action.WAIT,
+        {
+            10006: "too many requests for this account",
+            10018: "too many requests from this address",
+            10403: "too many requests from this address",
+            20003: "too many requests on one connection",
+            170005: "too many new orders",
+            170222: "too many requests in this time",
+        },
+    ),
+    **_rows(
+        Means.EXISTS,
+        Action.ADOPT,
+        {110072: "client id already used", 170141: "client id already used"},
+    ),
+    **_rows(
+        Means.GONE,
+        Action.LOOK_UP,
+        {
+            110001: "no such order, or too late to cancel",
+            110008: "order is finished or cancelled",
+            110010: "order is cancelled already",
+            170139: "order is filled already",
+            170142: "order is cancelled already",
+            170143: "order is not on the book",
+            170190: "order is finished already",
+            170213: "no such order",
+        },
+    ),
+    **_rows(
+        Means.BROKEN,
+        Action.SYNC_CLOCK,
+        {-1: "request expired on its way", 10002: "clocks differ too much"},
+    ),
+    **_rows(
+        Means.BROKEN,
+        Action.STOP_ALL,
+        {
+            -2015: "API key has expired",
+            10003: "API key is not valid, or belongs to another environment",
+            10004: "signature is not valid",
+            10005: "API key lacks the permission",
+            10007: "authentication failed",
+            10008: "account is banned, or of another kind",
+            10009: "address is banned",
+            10010: "address is not bound to the API key",
+            10024: "not allowed by compliance rules",
+            10027: "trading is banned",
+            10028: "only unified accounts may do this",
+            33004: "API key has expired",
+            170209: "not available in this region",
+            **dict.fromkeys(range(110123, 110133), "account may not trade"),
+        },
+    ),
+    **_rows(
+        Means.REFUSED,
+        Action.STOP_BOT,
+        {
+            10029: "symbol is not on the key's list",
+            110074: "contract is not trading",
+            170121: "no such symbol",
+            170151: "symbol is not open for trading",
+            170157: "symbol is not open to the API",
+        },
+    ),
+    **_rows(
+        Means.REFUSED,
+        Action.PARK_FUNDS,
+        {
+            110004: "wallet balance is too low",
+            110006: "assets are too low for the margin",
+            110007: "available balance is too low",
+            110012: "available balance is too low",
+            110044: "available margin is too low",
+            110045: "wallet balance is too low",
+            110051: "available balance is below the lowest price",
+            110052: "available balance is too low for this price",
+            110053: "available balance is too low for the highest price",
+            170033: "margin is too low",
+            170131: "balance is too low",
+        },
+    ),
+    **_rows(
+        Means.REFUSED,
+        Action.PARK_PRICE,
+        {
+            30208: "price is above the limit",
+            30209: "price is below the limit",
+            110003: "price is out of range",
+            110120: "price is above the limit",
+            110121: "price is below the limit",
+            170132: "price is too high",
+            170133: "price is too low",
+            170192: "price is too far below the last",
+            170193: "buy price is above the limit",
+            170194: "sell price is below the limit",
+            170371: "buy price is above the limit",
+            170372: "sell price is below the limit",
+        },
+    ),
+    **_rows(
+        Means.REFUSED,
+        Action.FIX,
+        {
+            10001: "a parameter is wrong",
+            10017: "no such path",
+            10404: "no such operation",
+            110017: "reduce-only quantity would be zero",
+            110022: "position may only be reduced",
+            110023: "position may only be reduced",
+            110066: "trading is not permitted now",
+            110094: "order value is below the minimum",
+            170124: "order amount is too large",
+            170134: "price has too many decimals",
+            170135: "quantity is above the maximum",
+            170136: "quantity is below the minimum",
+            170137: "quantity has too many decimals",
+            170140: "order value is below the minimum",
+            170148: "order amount has too many decimals",
+            170197: "quantity is too large",
+            170198: "quantity is too large",
+            170341: "quantity is too large",
+            170381: "quantity is above the maximum",
+            170382: "quantity is above the maximum for post-only orders",
+        },
+    ),
+    **_rows(
+        Means.REFUSED,
+        Action.REPRICE,
+        {
+            110103: "only post-only orders are accepted now",
+            170210: "order was rejected",
+            170217: "only post-only orders are accepted now",
+            170218: "post-only order would take",
+        },
+    ),
+    **_rows(
+        Means.REFUSED,
+        Action.STOP_ADDING,
+        {110020: "500 orders are open already", 170810: "500 orders are open already"},
+    ),
+    **_rows(
+        Means.REFUSED,
+        Action.NOTHING,
+        {
+            110025: "position mode is so already",
+            110026: "margin mode is so already",
+            110043: "leverage is so already",
+        },
+    ),
+    110100: Code(Means.REFUSED, Action.STOP_BOT, "not available in demo trading"),
+}
+
+UNKNOWN = Code(Means.UNRESOLVED, Action.LOOK_UP, "not a code we know")
+
+SHORTEST_WAIT_MS, USUAL_WAIT_MS, LONGEST_WAIT_MS = 100, 1_000, 5_000
+BAN_MS = 600_000  # Bybit v5, rate limits: after HTTP 403 stay away for ten minutes
+_BANS = frozenset({10018, HTTPStatus.FORBIDDEN.value})
+
+
+def code(number: int) -> Code:
+    """The row of a retCode; what is not listed proves nothing."""
+    return CODES.get(number, UNKNOWN)
+
+
+def error_for(number: int, message: str, now_ms: int, reset_ms: int | None = None) -> ExchangeError:
+    """The exception for a retCode other than 0.
+
+    `message` is the exchange's own, already cleared of secrets. `now_ms` is the machine's clock
+    and `reset_ms` the X-Bapi-Limit-Reset-Timestamp header, if there was one.
+    """
+    row = code(number)
+    said = f"{row.words} ({message})" if message else row.words
+    match row.means:
+        case Means.REFUSED:
+            return Refused(number, said)
+        case Means.EXISTS:
+            return AlreadyExists(number, said)
+        case Means.GONE:
+            return NoSuchOrder(number, said)
+        case Means.RATE_LIMITED:
+            return RateLimited(f"{number}: {said}", _until(number, now_ms, reset_ms))
+        case Means.BROKEN:
+            return Broken(f"{number}: {said}; {row.action}")
+        case Means.UNRESOLVED:
+            return Unresolved(f"{number}: {said}")
+
+
+def error_for_status(status: int, now_ms: int, reset_ms: int | None = None) -> ExchangeError:
+    """The exception for an HTTP status other than 200. Business errors come with 200."""
+    match status:
+        case HTTPStatus.UNAUTHORIZED:
+            return Broken("HTTP 401: the API key or its headers are not accepted")
+        case HTTPStatus.FORBIDDEN:
+            said = "HTTP 403: too many requests from this address, or its country is not served"
+            return RateLimited(said, _until(status, now_ms, reset_ms))
+        case HTTPStatus.TOO_MANY_REQUESTS:
+            return RateLimited("HTTP 429: system protection", _until(status, now_ms, reset_ms))
+        case HTTPStatus.NOT_FOUND:
+            return Unresolved("HTTP 404: no such path; is BYBIT_REST_URL the base of a v5 API?")
+        case _:
+            return Unresolved(f"HTTP {status}: the outcome is not proven")
+
+
+def _until(number: int, now_ms: int, reset_ms: int | None) -> int:
+    """When to look again; a header of the past or the far future must not lead us astray."""
+    if number in _BANS:
+        return now_ms + BAN_MS
+    wait = USUAL_WAIT_MS if reset_ms is None else reset_ms - now_ms
+    return now_ms + min(max(wait, SHORTEST_WAIT_MS), LONGEST_WAIT_MS)

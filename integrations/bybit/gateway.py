@@ -1,0 +1,272 @@
+"""The exchange port on Bybit v5 spot, by REST: live, demo, testnet and our simulator alike."""
+
+import re
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+from integrations.bybit import wire
+from integrations.bybit.fields import MalformedMessage, Row, field, number, rows, text
+from integrations.bybit.session import TIMEOUT, Answer, Revealing, Session, as_sent
+from market.exchange import Refused
+from market.types import Balance, Candle, Fill, Instrument, Order, OrderRequest, Tick, plain
+
+WEEK_MS = 7 * 86_400_000
+HISTORY_MS = 729 * 86_400_000  # Bybit keeps executions for two years
+ORDERS_A_PAGE, FILLS_A_PAGE, BARS_A_PAGE = 50, 100, 1_000
+NO_SUCH_SYMBOL = 170121
+CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{1,36}", re.ASCII)
+SYMBOL = re.compile(r"[A-Z0-9]{1,30}", re.ASCII)
+MINUTES = (1, 3, 5, 15, 30, 60, 120, 240, 360, 720)
+BAR_MS = {str(minutes): minutes * 60_000 for minutes in MINUTES} | {
+    "D": 86_400_000,
+    "W": WEEK_MS,
+    "M": 31 * 86_400_000,  # the longest there is
+}
+
+
+class FeeRates(NamedTuple):
+    """Shares of the traded value, e.g. 0.001; a negative maker rate is a rebate."""
+
+    maker: Decimal
+    taker: Decimal
+
+
+class Gateway:
+    """market.exchange.Exchange on one spot account. Safe to share between threads.
+
+    Errors are those of market.exchange; see Session for what is repeated (reads, a little) and
+    what never is (orders and cancels). ValueError for a symbol or client id that Bybit's
+    alphabet does not allow: that is a fault in our code, and nothing is sent.
+    """
+
+    def __init__(
+        self,
+        rest_url: str,
+        key: str,
+        secret: str | Revealing,
+        recv_window: int = 5_000,
+        timeout: tuple[float, float] = TIMEOUT,
+    ) -> None:
+        self._session = Session(rest_url, key, secret, recv_window, timeout)
+        self._instruments: dict[str, Instrument] = {}
+
+    def __repr__(self) -> str:
+        return f"Gateway({self._session!r})"
+
+    # Market --------------------------------------------------------------------------------------
+
+    def instruments(self, symbols: Sequence[str]) -> Sequence[Instrument]:
+        """The filters of these pairs. Raises Refused for a pair that is not open for trading."""
+        found = [self._instrument(symbol) for symbol in symbols]
+        self._instruments.update({instrument.symbol: instrument for instrument in found})
+        return found
+
+    def _instrument(self, symbol: str) -> Instrument:
+        answer = self._session.get("get_instruments_info", category="spot", symbol=_symbol(symbol))
+        for row in rows(answer.result, "list"):
+            if row.get("symbol") == symbol and row.get("status") == "Trading":
+                return wire.instrument(row)
+        raise Refused(NO_SUCH_SYMBOL, f"{symbol} is not open for spot trading")
+
+    def tick(self, symbol: str) -> Tick:
+        """Last trade, best bid and best ask, stamped with the answer's time."""
+        answer = self._session.get("get_tickers", category="spot", symbol=_symbol(symbol))
+        return wire.tick(_only(answer, "symbol", symbol), answer.time)
+
+    def candles(self, symbol: str, interval: str, start: int, end: int) -> Sequence[Candle]:
+        """Bars that open in [start, end] (exchange clock, ms), oldest first.
+
+        One bar more is asked for: a bar is closed when a later one exists, whatever any clock says.
+        """
+        found: dict[int, Candle] = {}
+        until, closed = end + _bar_ms(interval), False
+        while True:
+            before = until
+            page = self._bars(symbol, interval, start, until)
+            for row in page:  # newest first
+                candle = wire.bar(symbol, interval, row, closed=closed)
+                closed = True
+                if start <= candle.time <= end:
+                    found[candle.time] = candle
+                until = min(until, candle.time - 1)
+            if len(page) < BARS_A_PAGE or until < start or until == before:
+                return [found[moment] for moment in sorted(found)]
+
+    def _bars(self, symbol: str, interval: str, start: int, end: int) -> list[list[object]]:
+        answer = self._session.get(
+            "get_kline",
+            category="spot",
+            symbol=_symbol(symbol),
+            interval=interval,
+            start=start,
+            end=end,
+            limit=BARS_A_PAGE,
+        )
+        return rows(answer.result, "list")
+
+    def server_time_ms(self) -> int:
+        """The exchange's wall clock, ms; signatures are checked against it."""
+        return int(number(self._session.get("get_server_time").result, "timeNano")) // 1_000_000
+
+    # Orders --------------------------------------------------------------------------------------
+
+    def place(self, order: OrderRequest) -> str:
+        """Send a limit order once; the exchange's order id says accepted for processing, no more.
+
+        smpType CancelTaker: should two of our grids meet, the arriving order is cancelled and the
+        resting one stays, so no order vanishes without the bot that owns it having acted.
+        """
+        answer = self._session.post(
+            "place_order",
+            category="spot",
+            symbol=_symbol(order.symbol),
+            side=order.side.value,
+            orderType="Limit",
+            qty=plain(order.quantity),
+            price=plain(order.price),
+            timeInForce=order.time_in_force.value,
+            orderLinkId=_client_id(order.client_id),
+            isLeverage=0,
+            smpType="CancelTaker",
+        )
+        if answer.result.get("orderLinkId", order.client_id) != order.client_id:
+            raise MalformedMessage(f"the answer to {order.client_id} names another order")
+        return text(answer.result, "orderId")
+
+    def cancel(self, symbol: str, client_id: str) -> None:
+        """Ask once for a cancel; whether it came in time only the order or its fills can say."""
+        self._session.post(
+            "cancel_order",
+            category="spot",
+            symbol=_symbol(symbol),
+            orderLinkId=_client_id(client_id),
+        )
+
+    def order(self, symbol: str, client_id: str) -> Order | None:
+        """Look one order up among the open and lately closed, then in the history.
+
+        None only when both answered and neither knows it. History may lag, and forgets orders
+        cancelled without a fill after 24 hours.
+        """
+        for endpoint in ("get_open_orders", "get_order_history"):
+            answer = self._session.get(
+                endpoint,
+                category="spot",
+                symbol=_symbol(symbol),
+                orderLinkId=_client_id(client_id),
+            )
+            for row in rows(answer.result, "list"):
+                if row.get("orderLinkId") == client_id:
+                    return wire.order(row)
+        return None
+
+    def open_orders(self, symbol: str | None = None) -> Sequence[Order]:
+        """Everything resting on the spot account, foreign orders included, newest first."""
+        where = {"symbol": _symbol(symbol)} if symbol else {}
+        found: dict[str, Order] = {}
+        for answer in self._pages("get_open_orders", limit=ORDERS_A_PAGE, openOnly=0, **where):
+            for row in rows(answer.result, "list"):
+                order = wire.order(row)
+                found.setdefault(order.order_id, order)
+        return [order for order in found.values() if order.status.is_open]
+
+    # Fills and money -----------------------------------------------------------------------------
+
+    def fills_since(self, since: int, symbol: str | None = None) -> Iterable[Fill]:
+        """Executions at or after `since` (exchange clock, ms), oldest first.
+
+        Asked for in windows of seven days, as Bybit demands, up to the later of the machine's
+        clock and the answers' stamps: the exchange's clock may run ahead of ours.
+        """
+        where = {"symbol": _symbol(symbol)} if symbol else {}
+        now = int(time.time() * 1000)
+        start = max(since, now - HISTORY_MS, 1)
+        while start <= now:
+            window = {"startTime": start, "endTime": start + WEEK_MS - 1}
+            fills: list[Fill] = []
+            for answer in self._pages("get_executions", limit=FILLS_A_PAGE, **window, **where):
+                fills += self._fills(answer)
+                now = max(now, answer.time)
+            yield from _oldest_first(fills)
+            start += WEEK_MS
+
+    def fills_of(self, symbol: str, client_id: str) -> Sequence[Fill]:
+        """Executions of one order, oldest first."""
+        name = _client_id(client_id)
+        pages = self._pages(
+            "get_executions", limit=FILLS_A_PAGE, symbol=_symbol(symbol), orderLinkId=name
+        )
+        fills = [fill for answer in pages for fill in self._fills(answer)]
+        return _oldest_first(fill for fill in fills if fill.client_id == client_id)
+
+    def _fills(self, answer: Answer) -> list[Fill]:
+        trades = [row for row in rows(answer.result, "list") if wire.is_spot_trade(row)]
+        unnamed = {text(row, "symbol") for row in trades if not row.get("feeCurrency")}
+        self.instruments(sorted(unnamed - self._instruments.keys()))
+        return [wire.fill(row, self._instruments) for row in trades]
+
+    def balances(self) -> Sequence[Balance]:
+        """All coins of the unified account that are not zero."""
+        answer = self._session.get("get_wallet_balance", accountType="UNIFIED")
+        return [
+            balance for account in rows(answer.result, "list") for balance in wire.balances(account)
+        ]
+
+    def fee_rates(self, symbol: str) -> FeeRates:
+        """Maker and taker rate of a pair. Not offered in demo trading, where it raises."""
+        answer = self._session.get("get_fee_rates", category="spot", symbol=_symbol(symbol))
+        row = _only(answer, "symbol", symbol)
+        return FeeRates(number(row, "makerFeeRate"), number(row, "takerFeeRate"))
+
+    def api_key_permissions(self) -> wire.KeyInfo:
+        """What our key may do, and until when."""
+        return wire.key_info(self._session.get("get_api_key_information").result)
+
+    # Pages ---------------------------------------------------------------------------------------
+
+    def _pages(self, endpoint: str, **params: str | int) -> Iterator[Answer]:
+        """Every page of a list; ends at an empty page, and at an empty or repeated cursor."""
+        seen: set[str] = set()
+        answer = self._session.get(endpoint, category="spot", **params)
+        while True:
+            yield answer
+            cursor = answer.result.get("nextPageCursor") or ""
+            if not rows(answer.result, "list") or not cursor or cursor in seen:
+                return
+            seen.add(cursor)
+            answer = self._session.get(endpoint, category="spot", cursor=as_sent(cursor), **params)
+
+
+def _only(answer: Answer, name: str, value: str) -> Row:
+    """The row of a list that has this value."""
+    found: list[Row] = [row for row in rows(answer.result, "list") if field(row, name) == value]
+    if not found:
+        raise MalformedMessage(f"the answer has no row with {name} {value}")
+    return found[0]
+
+
+def _oldest_first(fills: Iterable[Fill]) -> list[Fill]:
+    """By time, ties by id as Bybit leaves them unordered; a row seen on two pages counts once."""
+    known = {fill.exec_id: fill for fill in fills}
+    return sorted(known.values(), key=lambda fill: (fill.time, fill.exec_id, fill.order_id))
+
+
+def _symbol(symbol: str) -> str:
+    if not SYMBOL.fullmatch(symbol):
+        raise ValueError(f"{symbol!r} is no symbol: capital letters and digits are accepted")
+    return symbol
+
+
+def _client_id(client_id: str) -> str:
+    if not CLIENT_ID.fullmatch(client_id):
+        raise ValueError(f"{client_id!r} is no client id: 1 to 36 of A-Z a-z 0-9 _ - are accepted")
+    return client_id
+
+
+def _bar_ms(interval: str) -> int:
+    """Length of a bar, at most."""
+    if interval not in BAR_MS:
+        raise ValueError(f"{interval!r} is no interval: {', '.join(BAR_MS)} are accepted")
+    return BAR_MS[interval]

@@ -1,0 +1,194 @@
+"""One key on one REST host: pybit's HTTP client made safe, every failure in one error family."""
+
+import logging
+import random
+import re
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+from pybit.exceptions import FailedRequestError, InvalidRequestError
+from pybit.unified_trading import HTTP
+
+from integrations.bybit.codes import error_for, error_for_status
+from market.exchange import Broken, ExchangeError, RateLimited, Unresolved
+
+NO_RETRY = -999_999  # a code Bybit never sends; pybit takes an empty set for "use the defaults"
+TIMEOUT = (3.0, 7.0)  # seconds to connect, seconds to wait for each piece of the answer
+READS, READ_AGAIN_WITHIN_S = 3, 4.0
+RESET_HEADER = "X-Bapi-Limit-Reset-Timestamp"
+
+
+class Revealing(Protocol):
+    """A secret that prints as stars."""
+
+    def reveal(self) -> str: ...
+
+
+def revealed(secret: "str | Revealing") -> str:
+    return secret if isinstance(secret, str) else secret.reveal()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What stood in the envelope of a call that succeeded. `time` is the exchange's stamp, ms."""
+
+    result: Mapping[str, Any]
+    time: int
+
+
+class QuietHTTP(HTTP):  # type: ignore[misc]  # pybit has no types
+    """pybit's client, which neither prints its secret nor logs what it sends."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        # pybit adds a handler to its logger for every client when the root logger has none.
+        self.logger.handlers.clear()
+        self.logger.addHandler(logging.NullHandler())
+
+    def __repr__(self) -> str:
+        return f"QuietHTTP({self.endpoint})"
+
+    def _log_request(self, *_: object) -> None:
+        """Log nothing: the headers hold the key and the signature."""
+
+
+class Session:
+    """Calls pybit's endpoint methods by name and returns their results, or raises ExchangeError.
+
+    GETs are repeated a little after failures of transport or server. POSTs are sent exactly once,
+    whatever happens. Broken is raised only where the request certainly had no effect. No text,
+    chain or frame of a raised error holds the request. One client per thread: a requests.Session
+    is not documented to be safe when shared.
+    """
+
+    def __init__(
+        self,
+        rest_url: str,
+        key: str,
+        secret: str | Revealing,
+        recv_window: int = 5_000,
+        timeout: tuple[float, float] = TIMEOUT,
+    ) -> None:
+        parts = urlsplit(rest_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("the REST base URL must look like https://api.bybit.com")
+        self._url = rest_url.rstrip("/")
+        self._host = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
+        self._key = key
+        self._secret = secret
+        self._recv_window = recv_window
+        self._timeout = timeout
+        self._mine = threading.local()
+
+    def __repr__(self) -> str:
+        return f"Session({self._host})"
+
+    def get(self, endpoint: str, **params: str | int) -> Answer:
+        """Read. `endpoint` is the name of pybit's method. Repeated up to twice, within seconds."""
+        began = time.monotonic()
+        for attempt in range(READS):
+            try:
+                return self._once(endpoint, params)
+            except RateLimited:
+                raise
+            except Unresolved:
+                if attempt + 1 == READS or time.monotonic() - began > READ_AGAIN_WITHIN_S:
+                    raise
+            time.sleep(random.uniform(0.05, 0.15) * 2**attempt)  # noqa: S311  # only jitter
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def post(self, endpoint: str, **params: str | int) -> Answer:
+        """Write, exactly once. `endpoint` is the name of pybit's method."""
+        return self._once(endpoint, params)
+
+    def _once(self, endpoint: str, params: Mapping[str, str | int]) -> Answer:
+        failure: ExchangeError
+        try:
+            envelope = getattr(self._http(), endpoint)(**params)
+            stamp = envelope.get("time")
+            return Answer(envelope.get("result") or {}, stamp if isinstance(stamp, int) else 0)
+        except ExchangeError as error:
+            failure = error
+        except PermissionError:  # pybit's word for "there is no key"
+            failure = Broken("no API key is set: BYBIT_API_KEY and BYBIT_API_SECRET are needed")
+        except (
+            requests.RequestException,
+            urllib3.exceptions.HTTPError,
+            FailedRequestError,
+            InvalidRequestError,
+            OSError,
+            ValueError,
+        ) as error:
+            failure = Unresolved(f"{endpoint} on {self._host}: {type(error).__name__}")
+        # Raised here, outside the handler and without the inner frames: the cause and its frames
+        # hold the request with its signature, and error pages and trackers print both.
+        raise failure.with_traceback(None)
+
+    def _http(self) -> QuietHTTP:
+        """This thread's client."""
+        http: QuietHTTP | None = getattr(self._mine, "http", None)
+        if http is None:
+            http = QuietHTTP(
+                api_key=self._key or None,
+                api_secret=revealed(self._secret) or None,
+                timeout=self._timeout,
+                recv_window=self._recv_window,
+                force_retry=False,
+                max_retries=1,
+                retry_codes={NO_RETRY},
+                log_requests=False,
+            )
+            http.endpoint = self._url
+            http.client.trust_env = False  # no proxy variables, no .netrc
+            http.client.hooks["response"].append(self._judge)
+            self._mine.http = http
+        return http
+
+    def _judge(self, response: requests.Response, *_: object, **__: object) -> None:
+        """Raise for anything but a Bybit envelope with retCode 0.
+
+        Runs as a hook of requests, so before a redirect is followed (which would send the order
+        twice) and before pybit, which takes a JSON object without retCode for success.
+        """
+        now = int(time.time() * 1000)
+        reset = _milliseconds(response.headers.get(RESET_HEADER))
+        if response.status_code != HTTPStatus.OK:
+            raise error_for_status(response.status_code, now, reset)
+        try:
+            envelope = response.json()
+        except (ValueError, RecursionError):
+            envelope = None
+        number = envelope.get("retCode") if isinstance(envelope, dict) else None
+        if type(number) is not int:
+            raise Unresolved(f"{self._host} answered something that is not a Bybit envelope")
+        if number != 0:
+            raise error_for(number, self._clear(envelope.get("retMsg")), now, reset)
+
+    def _clear(self, message: object) -> str:
+        """The exchange's words, short and without what they may echo of ours (10004 does)."""
+        text = re.sub(r"origin_string\[.*", "", str(message or ""), flags=re.DOTALL)
+        for secret in (self._key, revealed(self._secret)):
+            if secret:
+                text = text.replace(secret, "***")
+        return text[:200].strip()
+
+
+def _milliseconds(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() else None
+
+
+def as_sent(cursor: str) -> str:
+    """A page cursor in the spelling that requests will put on the wire, so that the signature fits.
+
+    Bybit's cursors are percent-encoded already and usually stay as they are; requests rewrites
+    some (%2d, %7E), and pybit signs before it does.
+    """
+    url = requests.Request("GET", f"http://any/?cursor={cursor}").prepare().url or ""
+    return url.partition("cursor=")[2]
