@@ -1,1 +1,1 @@
-"""The house that all rooms stand in: settings, servers, supervisor, the web and worker entry points."""
+"""The house that all rooms stand in: settings, servers, supervisor, entry points."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from gridtrader import folder
-from gridtrader.env import Environment, EnvError, Secret
+from gridtrader.env import EnvError, Environment, Secret
 
 MODES = ("paper", "demo", "testnet", "live")
 

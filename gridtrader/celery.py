@@ -1,7 +1,6 @@
-"""The Celery application: tasks of all apps, Django's logging, database connections that survive."""
+"""The Celery application: tasks of all apps, our logging, lasting database connections."""
 
 import logging.config
-from typing import Any
 
 from celery import Celery
 from celery.signals import setup_logging, task_prerun
@@ -14,13 +13,13 @@ app.autodiscover_tasks()
 
 
 @setup_logging.connect
-def log_as_django_does(**_: Any) -> None:
+def log_as_django_does(**_: object) -> None:
     """Keep our redacting one-line format in worker and beat."""
     logging.config.dictConfig(settings.LOGGING)
 
 
 @task_prerun.connect
-def look_at_connections(**_: Any) -> None:
+def look_at_connections(**_: object) -> None:
     """Let the first query of a task find out whether a reused connection still lives.
 
     Workers reuse connections (CELERY_DB_REUSE_MAX); Django would check them only at the start of

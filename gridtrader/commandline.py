@@ -5,13 +5,16 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
+from django.conf import settings
+from django.core.management import execute_from_command_line
+
 from gridtrader.env import EnvError
+from gridtrader.hosting import borrowed
 from gridtrader.services import ServiceError
 
 # Commands that talk to no database. `up` starts the servers itself.
 SERVERLESS = frozenset(
-    "up simulator backtest optimize help version check diffsettings findstatic collectstatic "
-    "startapp startproject makemessages compilemessages --help -h --version".split()
+    ("up", "simulator", "backtest", "optimize", "help", "version", "check", "diffsettings")
 )
 
 
@@ -39,11 +42,6 @@ def needs_servers(arguments: list[str]) -> bool:
 
 def run(arguments: list[str]) -> None:
     """Run one command with the servers that it needs."""
-    from django.conf import settings
-    from django.core.management import execute_from_command_line
-
-    from gridtrader.hosting import borrowed
-
     wanted = {
         "postgres": settings.DATABASE_IS_EMBEDDED,
         "redis": settings.REDIS_IS_EMBEDDED,
@@ -60,7 +58,7 @@ def main() -> None:
     try:
         run(take_data_dir(sys.argv[1:]))
     except (EnvError, ServiceError) as error:
-        print(f"gridtrader: {error}", file=sys.stderr)
+        sys.stderr.write(f"gridtrader: {error}\n")
         raise SystemExit(2) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

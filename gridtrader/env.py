@@ -173,7 +173,7 @@ def parse_dotenv(text: str, source: str = ".env") -> dict[str, str]:
 
 
 def load(root: Path, real: Mapping[str, str] | None = None) -> Environment:
-    """Read the real environment over the file `.env` in root (GRIDTRADER_ENV_FILE names another)."""
+    """Read the real environment over `.env` in root (GRIDTRADER_ENV_FILE names another file)."""
     real = os.environ if real is None else real
     path = Path(real.get("GRIDTRADER_ENV_FILE") or root / ".env")
     try:

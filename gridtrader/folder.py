@@ -49,7 +49,7 @@ def kept_secret(path: Path) -> Secret:
         except FileExistsError:
             pass  # the other one's secret is as good
         finally:
-            os.unlink(draft)
+            Path(draft).unlink()
     return Secret(path.read_text(encoding="ascii").strip())
 
 

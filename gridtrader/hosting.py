@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from gridtrader.folder import Hold, is_free, port_of
-from gridtrader.services import Postgres, Redis, Server, ServiceError, lock_of, of_folder
+from gridtrader.services import Server, ServiceError, lock_of, named
 
 PATIENCE = 20.0  # seconds for a server to answer, or for its predecessor to be gone
 STOPPING = 10.0  # seconds until a server that was asked to end is killed
@@ -57,15 +57,11 @@ def serving(server: Server, hold: Hold) -> Iterator[None]:
         hold.release()
 
 
-def on_free_ports(home: Path) -> None:
-    """Remember other ports where somebody else listens on the ones of this folder's servers."""
-    for server in of_folder(home):
-        if not is_free("127.0.0.1", server.port):
-            port_of(home, server.name, fresh=True)
-
-
-def _named(home: Path, name: str) -> Postgres | Redis:
-    return next(server for server in of_folder(home) if server.name == name)
+def on_free_port(home: Path, name: str) -> Server:
+    """Return a server whose lock we hold; it moves where a stranger listens on its port."""
+    if not is_free("127.0.0.1", port_of(home, name)):
+        port_of(home, name, fresh=True)
+    return named(home, name)
 
 
 @contextmanager
@@ -75,12 +71,10 @@ def _found_or_started(home: Path, name: str) -> Iterator[bool]:
     while True:
         hold = Hold.take(lock_of(home, name))
         if hold is not None:
-            if not is_free("127.0.0.1", _named(home, name).port):
-                port_of(home, name, fresh=True)
-            with serving(_named(home, name), hold):
+            with serving(on_free_port(home, name), hold):
                 yield True
             return
-        if _named(home, name).ready():
+        if named(home, name).ready():
             yield False
             return
         if time.monotonic() > deadline:
@@ -108,7 +102,7 @@ def borrowed(home: Path, names: Collection[str]) -> Iterator[None]:
             if any(ours):
                 alone = Hold.take(borrowers)
                 if alone is None:
-                    print("waiting for another command to finish with the servers", file=sys.stderr)
+                    sys.stderr.write("waiting for another command to finish with the servers\n")
                     alone = Hold.take(borrowers, patience=float("inf"))
                 if alone is not None:
                     stack.callback(alone.release)

@@ -1,4 +1,4 @@
-"""Starts a program that ends with its parent: `launch.py [--as-nobody] SIGNAL PARENT -- PROGRAM...`.
+"""Starts a program that ends with its parent: `[--as-nobody] SIGNAL PARENT -- PROGRAM...`.
 
 The kernel sends SIGNAL to the program when the parent dies, however it dies. With --as-nobody the
 program sees itself as an ordinary user although root started it (PostgreSQL refuses uid 0): in a

@@ -9,8 +9,10 @@ from gridtrader.env import Secret
 MASK = "***"
 # What a library may print although it is nobody's business: signed headers, tokens, DSN passwords.
 PATTERNS = (
-    re.compile(r"(?i)(\b(?:X-BAPI-[\w-]+|authorization|api_?key|secret|password|token)['\"]?\s*[:=]\s*"
-               r"['\"]?(?:token |bearer )?)[^\s'\",&}]+"),
+    re.compile(
+        r"(?i)(\b(?:X-BAPI-[\w-]+|authorization|api_?key|secret|password|token)['\"]?\s*[:=]\s*"
+        r"['\"]?(?:token |bearer )?)[^\s'\",&}]+"
+    ),
     re.compile(r"(\w://[^:/@\s]*:)[^@/\s]+(?=@)"),
 )
 

