@@ -44,7 +44,7 @@ class Gateway:
     def __init__(
         self,
         rest_url: str,
-        key: str,
+        key: str | Revealing,
         secret: str | Revealing,
         recv_window: int = 5_000,
         timeout: tuple[float, float] = TIMEOUT,

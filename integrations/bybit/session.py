@@ -71,7 +71,7 @@ class Session:
     def __init__(
         self,
         rest_url: str,
-        key: str,
+        key: str | Revealing,
         secret: str | Revealing,
         recv_window: int = 5_000,
         timeout: tuple[float, float] = TIMEOUT,
@@ -136,7 +136,7 @@ class Session:
         http: QuietHTTP | None = getattr(self._mine, "http", None)
         if http is None:
             http = QuietHTTP(
-                api_key=self._key or None,
+                api_key=revealed(self._key) or None,
                 api_secret=revealed(self._secret) or None,
                 timeout=self._timeout,
                 recv_window=self._recv_window,
@@ -174,7 +174,7 @@ class Session:
     def _clear(self, message: object) -> str:
         """The exchange's words, short and without what they may echo of ours (10004 does)."""
         text = re.sub(r"origin_string\[.*", "", str(message or ""), flags=re.DOTALL)
-        for secret in (self._key, revealed(self._secret)):
+        for secret in (revealed(self._key), revealed(self._secret)):
             if secret:
                 text = text.replace(secret, "***")
         return text[:200].strip()

@@ -1,0 +1,24 @@
+"""The account that the settings name: its gateway and its two feeds, ready to use."""
+
+import queue
+from collections.abc import Iterable
+
+from django.conf import settings
+
+from integrations.bybit.gateway import Gateway
+from integrations.bybit.streams import Event, Feed, private_feed, public_feed
+
+
+def gateway_from_settings() -> Gateway:
+    """One gateway may serve all threads of a process; it connects at its first call."""
+    return Gateway(settings.BYBIT.rest_url, settings.BYBIT.key, settings.BYBIT.secret)
+
+
+def private_feed_from_settings(out: "queue.Queue[Event]") -> Feed:
+    """Orders, executions and wallet of the account, not yet started."""
+    return private_feed(settings.BYBIT.ws_url, settings.BYBIT.key, settings.BYBIT.secret, out)
+
+
+def public_feed_from_settings(symbols: Iterable[str], out: "queue.Queue[Event]") -> Feed:
+    """Prices of these pairs, not yet started. Demo trading takes them from the main host."""
+    return public_feed(settings.BYBIT.ws_public_url, symbols, out)
