@@ -1,0 +1,148 @@
+"""The live page's WebSocket: a snapshot, then what changed, at a pace a person can follow. Read-only."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from django.contrib.auth import get_user_model
+
+from bots import reports
+from bots.live import GROUP, Pacer, iso
+
+LOGIN_NEEDED = 4401
+VERSION = 1
+LOOK_S = 0.05  # how often waiting frames are considered
+FRAME_S = 0.25  # four frames a second of each type
+READ_S = 0.5  # the state is read at most so often, when something happened
+PRICE_READ_S = 1.0  # and so often when only prices moved
+SNAPSHOT_S = 30.0
+BEAT_S = 1.0
+
+State = dict[str, Any]
+_read = database_sync_to_async(reports.dashboard)
+
+
+@database_sync_to_async
+def _welcome(scope: Mapping[str, Any]) -> bool:
+    """Whether the socket belongs to a session that is still logged in."""
+    session, user = scope.get("session"), scope.get("user")
+    if session is None or user is None or not user.is_authenticated:
+        return False
+    active = get_user_model().objects.filter(pk=user.pk, is_active=True)
+    return bool(session.exists(session.session_key)) and active.exists()
+
+
+class LiveConsumer(AsyncJsonWebsocketConsumer):
+    """One open page. Hints only say that reading is worth while; what is sent is what was read."""
+
+    async def connect(self) -> None:
+        """Anonymous visitors are accepted and closed with 4401: a refused handshake hides its reason."""
+        await self.accept()
+        if not await _welcome(self.scope):
+            await self.close(code=LOGIN_NEEDED)
+            return
+        self.seq = 0
+        self.state: State = {}
+        self.pacer = Pacer(time.monotonic, FRAME_S)
+        self.wake_at: float | None = None  # when the state should be read again
+        self.read_at = self.snapshot_at = self.beat_at = float("-inf")
+        await self.channel_layer.group_add(GROUP, self.channel_name)
+        self.loop = asyncio.create_task(self._run())
+        self.loop.add_done_callback(self._ended)
+
+    async def disconnect(self, code: int) -> None:
+        if not hasattr(self, "loop"):
+            return
+        await self.channel_layer.group_discard(GROUP, self.channel_name)
+        self.loop.cancel()
+        await asyncio.wait([self.loop])
+
+    async def receive_json(self, content: Any, **_: Any) -> None:
+        """The only request of a page is a new snapshot, after a gap in the sequence."""
+        if isinstance(content, Mapping) and content.get("type") == "resume":
+            self.snapshot_at = float("-inf")
+
+    async def live_hint(self, event: Mapping[str, Any]) -> None:
+        pace = PRICE_READ_S if event["what"] == "price" else READ_S
+        due = max(time.monotonic(), self.read_at + pace)
+        self.wake_at = due if self.wake_at is None else min(self.wake_at, due)
+
+    async def live_tick(self, event: Mapping[str, Any]) -> None:
+        data = {"bot": event["bot"], "last": event["last"], "time": event["time"]}
+        self.pacer.put("tick", event["bot"], data)
+        await self.live_hint({"what": "price"})
+
+    async def _run(self) -> None:
+        """Beat, read and send until the page goes away."""
+        while True:
+            now = time.monotonic()
+            if now >= self.snapshot_at + SNAPSHOT_S:
+                await self._snapshot()
+            elif self.wake_at is not None and now >= self.wake_at:
+                await self._compare()
+            if now >= self.beat_at + BEAT_S:
+                self.beat_at = now
+                await self._frame("hb", {"time": iso(int(time.time() * 1000))})
+            for kind, data in self.pacer.due():
+                await self._frame(kind, data)
+            await asyncio.sleep(LOOK_S)
+
+    async def _snapshot(self) -> None:
+        if not await _welcome(self.scope):  # logged out elsewhere, or switched off
+            await self.close(code=LOGIN_NEEDED)
+            return
+        self.state = await self._fresh()
+        self.snapshot_at = self.read_at
+        self.pacer.clear()
+        await self._frame("snapshot", self.state)
+
+    async def _compare(self) -> None:
+        """Queue what differs from the state the page knows."""
+        before, self.state = self.state, await self._fresh()
+        for kind, subject, data in differences(before, self.state):
+            self.pacer.put(kind, subject, data)
+
+    async def _fresh(self) -> State:
+        self.read_at, self.wake_at = time.monotonic(), None
+        return await _read()
+
+    async def _frame(self, kind: str, data: Any) -> None:
+        self.seq += 1
+        stamp = int(time.time() * 1000)
+        await self.send_json(
+            {"v": VERSION, "type": kind, "seq": self.seq, "ts": stamp, "data": data}
+        )
+
+    def _ended(self, loop: "asyncio.Task[None]") -> None:
+        """A failed loop must not leave a silent socket: closing it makes the page reconnect."""
+        if not loop.cancelled() and (error := loop.exception()):
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": "the live page's loop ended", "exception": error}
+            )
+            asyncio.ensure_future(self.close(code=1011))
+
+
+def differences(before: State, after: State) -> list[tuple[str, str, Any]]:
+    """What changed between two states, as (type, subject, data), fills oldest first."""
+    known = {card["slug"]: _ageless(card) for card in before["bots"]}
+    changed = [
+        ("bot", card["slug"], card)
+        for card in after["bots"]
+        if _ageless(card) != known.get(card["slug"])
+    ]
+    seen = {fill["id"] for fill in before["fills"]}
+    new = [fill for fill in reversed(after["fills"]) if fill["id"] not in seen]
+    changed += [("fill", fill["id"], fill) for fill in new]
+    parts = {name: after[name] for name in ("totals", "sentence", "market")}
+    if parts != {name: before[name] for name in parts}:
+        changed.append(("totals", "all", parts))
+    return changed
+
+
+def _ageless(card: State) -> State:
+    """A card without the age of its price, which differs at every look."""
+    price = card["price"] and {**card["price"], "age_s": None}
+    return {**card, "price": price}

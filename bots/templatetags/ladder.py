@@ -1,0 +1,142 @@
+"""The small ladder of a bot's card, drawn as SVG, and the words about its orders.
+
+The browser redraws both with static/js/ladder.js from the same state; a browser test compares them.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal, localcontext
+from typing import Any
+
+from django import template
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from bots.templatetags.numbers import read
+
+register = template.Library()
+
+WIDTH, HEIGHT = 260, 96
+TOP, BOTTOM, NOW_X = Decimal(6), Decimal(90), Decimal(246)
+PIXEL = Decimal("0.1")
+SCALE_DIGITS = 12  # far finer than a pixel, and quick for logarithms
+
+Card = Mapping[str, Any]
+Scale = Callable[[str], Decimal]
+
+
+def levels(card: Card) -> list[str]:
+    """The N+1 prices of N cells, lowest first."""
+    cells = card["cells"]
+    return [cell["low"] for cell in cells] + [cell["high"] for cell in cells[-1:]]
+
+
+def scale_of(card: Card) -> Scale:
+    """Where a price stands in the picture: linear for arithmetic grids, by logarithm for others.
+
+    The picture holds every level, the recent path and the price, so a price that left the grid shows.
+    """
+    linear = card["range"]["spacing"] == "arithmetic"
+
+    def on_axis(price: str) -> Decimal:
+        return read(price) if linear else read(price).ln()
+
+    prices = levels(card) + [price for _, price in card["spark"]]
+    if card["price"]:
+        prices.append(card["price"]["last"])
+    spots = [on_axis(price) for price in prices] or [Decimal(0)]
+    low, high = min(spots), max(spots)
+    span = (high - low) or Decimal(1)
+    return lambda price: (BOTTOM - (BOTTOM - TOP) * (on_axis(price) - low) / span).quantize(PIXEL)
+
+
+def kind_of(cell: Mapping[str, Any]) -> str:
+    """The line of a cell's order: by side when it rests or is on its way, grey when withheld."""
+    if cell["status"] == "withheld":
+        return "held"
+    return cell["wants"].lower() if cell["wants"] and cell["status"] != "none" else ""
+
+
+def lines(card: Card, scale: Scale) -> list[tuple[str, str]]:
+    """SVG paths by kind: bare levels first, then orders on top of them."""
+    drawn: dict[str, list[str]] = {"bare": [], "buy": [], "sell": [], "held": []}
+    orders = {cell["price"]: kind for cell in card["cells"] if (kind := kind_of(cell))}
+    for price in levels(card):
+        drawn[orders.get(price, "bare")].append(f"M0 {scale(price)}H{WIDTH}")
+    return [(kind, "".join(parts)) for kind, parts in drawn.items()]
+
+
+def spark(points: Sequence[str], scale: Scale) -> str:
+    """The recent path, spread evenly, as the points of one SVG path."""
+    if len(points) < 2:  # noqa: PLR2004 - one point is no path
+        return ""
+    step = NOW_X / (len(points) - 1)
+    spots = (f"{(step * i).quantize(PIXEL)} {scale(price)}" for i, price in enumerate(points))
+    return "M" + "L".join(spots)
+
+
+def paths(card: Card) -> list[tuple[str, str]]:
+    """Everything in the picture as (kind, path data), in painting order."""
+    with localcontext(prec=SCALE_DIGITS):
+        scale = scale_of(card)
+        points = [price for _, price in card["spark"]]
+        now = ""
+        if card["price"]:
+            points.append(card["price"]["last"])
+            now = f"M{NOW_X} {scale(card['price']['last'])}h0"
+        drawn = [*lines(card, scale), ("spark", spark(points, scale))]
+        return [*drawn, ("halo", now), ("now", now)]
+
+
+@register.simple_tag
+def mini_ladder(card: Card) -> SafeString:
+    """The picture of a bot's card: its levels by the side of their orders, the recent path, the price."""
+    drawn = format_html_join("", '<path class="{}" d="{}"/>', paths(card))
+    label = f"{card['name']} price against {len(card['cells'])} grid cells"
+    return format_html(
+        '<svg class="mini" viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" '
+        'aria-label="{}" data-ladder="{}">{}</svg>',
+        WIDTH,
+        HEIGHT,
+        label,
+        card["slug"],
+        drawn,
+    )
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+@register.filter
+def resting_text(card: Card) -> str:
+    """A card's orders in words: "5 sells and 6 buys resting, 12 withheld"."""
+    counts = card["resting"]
+    sells, buys = _counted(counts["sells"], "sell"), _counted(counts["buys"], "buy")
+    if counts["sells"] and counts["buys"]:
+        parts = [f"{sells} and {buys} resting"]
+    elif counts["sells"] or counts["buys"]:
+        parts = [f"{sells if counts['sells'] else buys} resting"]
+    else:
+        parts = ["No orders resting"]
+    if counts["in_flight"]:
+        parts.append(f"{counts['in_flight']} on the way")
+    if counts["withheld"]:
+        parts.append(f"{counts['withheld']} withheld")
+    return ", ".join(parts)
+
+
+@register.filter
+def nearest_order(cards: Sequence[Card]) -> str:
+    """A sentence about the resting order closest to its price, "" when nothing rests."""
+    found: list[tuple[Decimal, str]] = []
+    for card in cards:
+        if not card["price"]:
+            continue
+        last = read(card["price"]["last"])
+        for cell in card["cells"]:
+            if cell["status"] == "resting":
+                away = (read(cell["price"]) - last) / last * 100
+                where = "above" if away > 0 else "below"
+                text = f"{card['name']} {cell['wants'].lower()} {abs(away):.2f} % {where} its price"
+                found.append((abs(away), text))
+    return f"The nearest order is a {min(found)[1]}." if found else ""

@@ -1,0 +1,14 @@
+"""Addresses of the bots: pages, forms, the API, and the live page's WebSocket."""
+
+from django.urls import include, path
+
+from bots import views
+from bots.consumers import LiveConsumer
+
+urlpatterns = [
+    path("", views.dashboard, name="dashboard"),
+    path("bots/<slug:slug>/pause/", views.pause, name="pause"),
+    path("bots/<slug:slug>/resume/", views.resume, name="resume"),
+    path("api/", include("bots.api_urls")),
+]
+websocket_urlpatterns = [path("ws/live/", LiveConsumer.as_asgi())]

@@ -1,0 +1,126 @@
+// The dashboard: keeps one state, fed by the live connection, and writes it into the nodes the template made.
+
+import { listen, offer } from "./actions.js";
+import "./copy.js";
+import { write } from "./format.js";
+import { watch } from "./freshness.js";
+import { draw, restingText } from "./ladder.js";
+import { connect } from "./live.js";
+import { toast } from "./toast.js";
+
+const FILLS_SHOWN = 12;
+
+const state = { bots: {}, fills: [] };
+const changed = { bots: new Set(), fills: false, scheduled: false, quiet: true };
+const nodes = [...document.querySelectorAll("[data-live]")].map((node) => ({
+  node,
+  path: node.dataset.live.split("."),
+  tick: node.closest("[data-tick]")?.dataset.tick,
+}));
+const fillsBody = document.querySelector("[data-fills]");
+const fillRow = document.querySelector("#fill-row");
+const freshness = watch(document.querySelector("#connection"));
+
+const find = (path) => path.reduce((value, part) => value?.[part], state);
+
+// A number that moved is tinted for a moment; prices move all the time and are not.
+const flash = (node) => {
+  if (changed.quiet || node.dataset.format === "price" || node.localName === "time") return;
+  node.classList.add("flash");
+  node.addEventListener("animationend", () => node.classList.remove("flash"), { once: true });
+};
+
+const showCard = (card) => {
+  const article = document.querySelector(`[data-bot="${card.slug}"]`);
+  if (!article) return;
+  article.dataset.state = card.state;
+  for (const glyph of document.querySelectorAll(`[data-glyph="${card.slug}"] use`)) glyph.setAttribute("href", `#state-${card.state}`);
+  article.querySelector("[data-resting]").textContent = restingText(card);
+  draw(article.querySelector("[data-ladder]"), card);
+  offer(article.querySelector("form"), card);
+  if (card.cells.length !== Number(article.dataset.cells)) {
+    article.dataset.cells = card.cells.length;
+    toast(`The grid of ${card.name} has changed. Reload the page to see its cells.`, "bad");
+  }
+};
+
+const rowOf = (fill) => {
+  const row = fillRow.content.firstElementChild.cloneNode(true);
+  row.dataset.fill = fill.id;
+  for (const node of row.querySelectorAll("[data-field]")) write(node, fill[node.dataset.field], state.bots[fill.bot]?.tick);
+  return row;
+};
+
+const showFills = () => {
+  const known = new Map([...fillsBody.children].map((row) => [row.dataset.fill, row]));
+  fillsBody.replaceChildren(...state.fills.map((fill) => known.get(fill.id) ?? rowOf(fill)));
+  document.querySelector("[data-no-fills]").hidden = state.fills.length > 0;
+  document.querySelector("[data-some-fills]").hidden = state.fills.length === 0;
+};
+
+const paint = () => {
+  changed.scheduled = false;
+  for (const { node, path, tick } of nodes) if (write(node, find(path), tick)) flash(node);
+  for (const slug of changed.bots) showCard(state.bots[slug]);
+  if (changed.fills) showFills();
+  const note = document.querySelector("#sentence");
+  if (note && state.sentence) note.dataset.level = state.sentence.level;
+  changed.bots.clear();
+  changed.fills = changed.quiet = false;
+};
+
+const schedule = () => {
+  if (changed.scheduled) return;
+  changed.scheduled = true;
+  requestAnimationFrame(paint);
+};
+
+// How old the newest price among these cards is tells how fresh the page is.
+const judgeAge = (cards) => {
+  const ages = cards.map((card) => card.price?.age_s).filter((age) => age !== null && age !== undefined);
+  if (ages.length) freshness.heard(Math.max(0, Math.min(...ages.map(Number))));
+};
+
+const adoptCard = (card) => {
+  state.bots[card.slug] = card;
+  changed.bots.add(card.slug);
+};
+
+const takers = {
+  snapshot(data) {
+    Object.assign(state, data, { bots: {} });
+    data.bots.forEach(adoptCard);
+    changed.fills = true;
+    judgeAge(data.bots);
+  },
+  tick({ bot, last, time }) {
+    const card = state.bots[bot];
+    if (!card) return;
+    card.price = { ...card.price, last, time, age_s: 0 };
+    changed.bots.add(bot);
+    freshness.heard(0);
+  },
+  bot(card) {
+    adoptCard(card);
+    judgeAge([card]);
+  },
+  totals(data) {
+    Object.assign(state, data);
+  },
+  fill(fill) {
+    if (state.fills.some(({ id }) => id === fill.id)) return;
+    state.fills = [fill, ...state.fills].sort((a, b) => b.time.localeCompare(a.time)).slice(0, FILLS_SHOWN);
+    changed.fills = true;
+  },
+};
+
+const receive = ({ type, data }) => {
+  if (!takers[type]) return;
+  takers[type](data);
+  if (Object.keys(state.bots).length || type === "snapshot") schedule();
+};
+
+listen((slug) => state.bots[slug]?.state ?? document.querySelector(`[data-bot="${slug}"]`).dataset.state, (card) => {
+  if (card?.slug && card.cells) receive({ type: "bot", data: card });
+});
+connect("/ws/live/", receive, freshness.report);
