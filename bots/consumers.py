@@ -1,4 +1,4 @@
-"""The live page's WebSocket: a snapshot, then what changed, at a pace a person can follow. Read-only."""
+"""The live page's WebSocket: a snapshot, then what changed, at a readable pace. Read-only."""
 
 import asyncio
 import time
@@ -7,12 +7,14 @@ from typing import Any
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
-from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
 
 from bots import reports
 from bots.live import GROUP, Pacer, iso
+from bots.roles import READERS, roles_of
 
 LOGIN_NEEDED = 4401
+TRY_AGAIN = 1011
 VERSION = 1
 LOOK_S = 0.05  # how often waiting frames are considered
 FRAME_S = 0.25  # four frames a second of each type
@@ -27,19 +29,19 @@ _read = database_sync_to_async(reports.dashboard)
 
 @database_sync_to_async
 def _welcome(scope: Mapping[str, Any]) -> bool:
-    """Whether the socket belongs to a session that is still logged in."""
+    """Whether the socket belongs to a session that is still logged in, of somebody who may read."""
     session, user = scope.get("session"), scope.get("user")
-    if session is None or user is None or not user.is_authenticated:
+    if session is None or user is None or not session.exists(session.session_key):
         return False
-    active = get_user_model().objects.filter(pk=user.pk, is_active=True)
-    return bool(session.exists(session.session_key)) and active.exists()
+    account = User.objects.filter(pk=user.pk).first()
+    return account is not None and not READERS.isdisjoint(roles_of(account))
 
 
 class LiveConsumer(AsyncJsonWebsocketConsumer):
     """One open page. Hints only say that reading is worth while; what is sent is what was read."""
 
     async def connect(self) -> None:
-        """Anonymous visitors are accepted and closed with 4401: a refused handshake hides its reason."""
+        """Accept everybody, close strangers with 4401: a refused handshake hides its reason."""
         await self.accept()
         if not await _welcome(self.scope):
             await self.close(code=LOGIN_NEEDED)
@@ -53,14 +55,14 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         self.loop = asyncio.create_task(self._run())
         self.loop.add_done_callback(self._ended)
 
-    async def disconnect(self, code: int) -> None:
+    async def disconnect(self, code: int) -> None:  # noqa: ARG002 - Channels' signature
         if not hasattr(self, "loop"):
             return
         await self.channel_layer.group_discard(GROUP, self.channel_name)
         self.loop.cancel()
         await asyncio.wait([self.loop])
 
-    async def receive_json(self, content: Any, **_: Any) -> None:
+    async def receive_json(self, content: object, **_: object) -> None:
         """The only request of a page is a new snapshot, after a gap in the sequence."""
         if isinstance(content, Mapping) and content.get("type") == "resume":
             self.snapshot_at = float("-inf")
@@ -109,7 +111,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         self.read_at, self.wake_at = time.monotonic(), None
         return await _read()
 
-    async def _frame(self, kind: str, data: Any) -> None:
+    async def _frame(self, kind: str, data: object) -> None:
         self.seq += 1
         stamp = int(time.time() * 1000)
         await self.send_json(
@@ -122,7 +124,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
             asyncio.get_running_loop().call_exception_handler(
                 {"message": "the live page's loop ended", "exception": error}
             )
-            asyncio.ensure_future(self.close(code=1011))
+            self.closing = asyncio.ensure_future(self.close(code=TRY_AGAIN))
 
 
 def differences(before: State, after: State) -> list[tuple[str, str, Any]]:

@@ -1,4 +1,4 @@
-"""Messages to the live page: hints and prices from producers, and the pace at which a client gets frames."""
+"""Messages to the live page: hints and prices from producers, and a client's pace of frames."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -67,7 +67,7 @@ def _send(message: Mapping[str, Any]) -> None:
 
 
 class Pacer:
-    """Frames waiting for one client: of each type only so many a second, the newest of each subject.
+    """Frames waiting for one client: so many a second of each type, the newest of each subject.
 
     `clock` gives seconds; `interval` is the least time between two frames of a type.
     """
@@ -78,7 +78,7 @@ class Pacer:
         self._waiting: dict[str, dict[str, Any]] = {}
         self._sent: dict[str, float] = {}
 
-    def put(self, kind: str, subject: str, data: Any) -> None:
+    def put(self, kind: str, subject: str, data: object) -> None:
         """Queue a frame. A waiting frame about the same subject is replaced and keeps its turn."""
         self._waiting.setdefault(kind, {})[subject] = data
 

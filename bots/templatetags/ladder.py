@@ -33,7 +33,7 @@ def levels(card: Card) -> list[str]:
 def scale_of(card: Card) -> Scale:
     """Where a price stands in the picture: linear for arithmetic grids, by logarithm for others.
 
-    The picture holds every level, the recent path and the price, so a price that left the grid shows.
+    The picture holds every level, the recent path and the price, also outside the grid.
     """
     linear = card["range"]["spacing"] == "arithmetic"
 
@@ -89,7 +89,7 @@ def paths(card: Card) -> list[tuple[str, str]]:
 
 @register.simple_tag
 def mini_ladder(card: Card) -> SafeString:
-    """The picture of a bot's card: its levels by the side of their orders, the recent path, the price."""
+    """The picture of a card: levels by the side of their orders, the recent path, the price."""
     drawn = format_html_join("", '<path class="{}" d="{}"/>', paths(card))
     label = f"{card['name']} price against {len(card['cells'])} grid cells"
     return format_html(

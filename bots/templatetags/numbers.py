@@ -1,4 +1,4 @@
-"""Numbers, times and words as a person reads them; static/js/format.js writes the very same texts."""
+"""Numbers, times and words as a person reads them; static/js/format.js writes the same texts."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -91,40 +91,41 @@ def show_price(number: Decimal, tick: str = "") -> Shown:
     return Shown(text, "" if SHORTENED.isdisjoint(text) else digits)
 
 
-def show_money(number: Decimal, tick: str = "") -> Shown:
+def show_money(number: Decimal) -> Shown:
     """An amount of quote currency with two decimals."""
     return Shown(pretty(fixed(number, 2)))
 
 
-def show_signed(number: Decimal, tick: str = "") -> Shown:
+def show_signed(number: Decimal) -> Shown:
     """A profit or loss: two decimals, and a sign unless it is nothing."""
     digits = fixed(number, 2)
     return Shown(_plus(digits) + pretty(digits), tone=_tone(digits))
 
 
-def show_percent(number: Decimal, tick: str = "") -> Shown:
+def show_percent(number: Decimal) -> Shown:
     """A change in percent, signed."""
     digits = fixed(number, 2)
     return Shown(f"{_plus(digits)}{pretty(digits)}{GAP}%", tone=_tone(digits))
 
 
-def show_size(number: Decimal, tick: str = "") -> Shown:
+def show_size(number: Decimal) -> Shown:
     """A quantity; from a million on with three digits and a unit (79.3 M)."""
     digits = bare(number)
     for unit, name in UNITS:
         if abs(number) >= unit:
             places = max(0, 3 - len(str(int(abs(number) / unit))))
-            return Shown(f"{pretty(bare(Decimal(fixed(number / unit, places))))}{GAP}{name}", digits)
+            return Shown(
+                f"{pretty(bare(Decimal(fixed(number / unit, places))))}{GAP}{name}", digits
+            )
     return show_price(number)
 
 
-def show_count(number: Decimal, tick: str = "") -> Shown:
+def show_count(number: Decimal) -> Shown:
     """A whole number of things."""
     return Shown(pretty(fixed(number, 0)))
 
 
 NUMBERS = {
-    "price": show_price,
     "money": show_money,
     "signed": show_signed,
     "percent": show_percent,
@@ -154,7 +155,8 @@ def show(value: object, kind: str, tick: str = "") -> Shown:
         return Shown(text, tone=f"side-{text.lower()}")
     if kind in TIMES:
         return show_time(kind, text)
-    return NUMBERS[kind](read(value), tick)
+    number = read(value)
+    return show_price(number, tick) if kind == "price" else NUMBERS[kind](number)
 
 
 def node(value: object, kind: str, tick: str, attributes: Mapping[str, str]) -> SafeString:
@@ -168,19 +170,21 @@ def node(value: object, kind: str, tick: str, attributes: Mapping[str, str]) -> 
         given["datetime"] = raw
     if kind == "status":
         given["data-status"] = raw
-    written = format_html_join("", ' {}="{}"', ((name, given[name]) for name in given if given[name]))
+    written = format_html_join(
+        "", ' {}="{}"', ((name, given[name]) for name in given if given[name])
+    )
     inside = shown.text
     if shown.full:
         inside = format_html(
-            '<span class="pretty" aria-hidden="true" title="{}">{}</span><span class="vh">{}</span>',
-            shown.full,
-            shown.text,
-            shown.full,
+            '<span class="pretty" aria-hidden="true" title="{full}">{text}</span>'
+            '<span class="vh">{full}</span>',
+            full=shown.full,
+            text=shown.text,
         )
     return format_html("<{}{}>{}</{}>", tag, written, inside, tag)
 
 
-def find(source: object, path: str) -> Any:
+def find(source: Any, path: str) -> Any:  # noqa: ANN401 - the state is JSON
     """What stands at a dotted path of the state; None where a part of the path is missing."""
     for part in path.split("."):
         if isinstance(source, Mapping):

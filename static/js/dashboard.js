@@ -37,7 +37,8 @@ const showCard = (card) => {
   for (const glyph of document.querySelectorAll(`[data-glyph="${card.slug}"] use`)) glyph.setAttribute("href", `#state-${card.state}`);
   article.querySelector("[data-resting]").textContent = restingText(card);
   draw(article.querySelector("[data-ladder]"), card);
-  offer(article.querySelector("form"), card);
+  const form = article.querySelector("form"); // only those who may steer have one
+  if (form) offer(form, card);
   if (card.cells.length !== Number(article.dataset.cells)) {
     article.dataset.cells = card.cells.length;
     toast(`The grid of ${card.name} has changed. Reload the page to see its cells.`, "bad");

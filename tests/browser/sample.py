@@ -1,4 +1,4 @@
-"""A made-up state of the dashboard in the shape of bots.reports.dashboard(), for tests of the page alone."""
+"""A made-up state in the shape of bots.reports.dashboard(), for tests of the page alone."""
 
 from decimal import Decimal
 from typing import Any
@@ -24,9 +24,10 @@ def wave(last: Decimal, step: Decimal, points: int = 96) -> list[list[str]]:
     return path
 
 
-def cells_of(  # noqa: PLR0913 - a row of the table above
-    lower: Decimal, upper: Decimal, grids: int, last: Decimal, tick: Decimal, size: str, *, held: bool
+def cells_of(
+    ends: tuple[str, str], grids: int, last: Decimal, tick: Decimal, size: str, *, held: bool
 ) -> list[dict[str, Any]]:
+    lower, upper = map(decimal, ends)
     step = (upper - lower) / grids
     levels = [(lower + i * step).quantize(tick) for i in range(grids + 1)]
     cells = []
@@ -62,7 +63,7 @@ def card(row: tuple[str, str, str, int, str, str, str]) -> dict[str, Any]:
     base, lower, upper, grids, last, tick, size = row
     low, high, price = decimal(lower), decimal(upper), decimal(last)
     held = base == "PEPE"
-    cells = cells_of(low, high, grids, price, decimal(tick), size, held=held)
+    cells = cells_of((lower, upper), grids, price, decimal(tick), size, held=held)
     return {
         "slug": f"{base.lower()}-usdt",
         "symbol": f"{base}USDT",
