@@ -26,7 +26,7 @@ class Command(BaseCommand):
 
     @transaction.atomic
     def handle(self, *args: object, **options: object) -> None:
-        role = Role(options["role"])
+        role = Role(str(options["role"]))
         user = _account(str(options["user"]))
         if user.is_superuser and role is not Role.ADMIN:
             raise CommandError(
