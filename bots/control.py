@@ -102,7 +102,7 @@ def pause(bot: Bot, *, by: str, reason: str = "") -> Bot:
     return bot
 
 
-def resume(bot: Bot, *, by: str) -> Bot:
+def resume(bot: Bot) -> Bot:
     """Let a paused bot buy again. Raises NotPossible when it is not paused."""
     _move(bot, (State.RUNNING, State.PAUSED), State.RUNNING, "", "only a paused bot resumes")
     return bot

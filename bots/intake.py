@@ -1,0 +1,145 @@
+"""The stream's consumer: frames read into facts and prices, kept, and passed on as nudges."""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from django.db import DatabaseError, InterfaceError, connection
+
+from bots import facts, live
+from bots.models import Bot
+from integrations.bybit import quotes, wire
+from integrations.bybit.fields import MalformedMessage, Row, records
+from integrations.bybit.streams import Connected, Disconnected, Event, Message
+from market import ingest
+from market.types import Candle, Tick
+
+log = logging.getLogger(__name__)
+
+PRICE_PACE_S = 0.25  # prices are written and shown four times a second
+OPEN_BAR_PACE_S = 1.0  # a bar that is still open is written once a second, a closed one at once
+GATHER = 500  # events read in one go
+WAIT_S = 0.05
+
+
+class Intake:
+    """Takes events from the feeds' queue. Nothing it meets may stop it: facts are caught up later.
+
+    `nudge` asks for a tick of one bot, `catch_up` for a sweep by REST; both must not block long.
+    """
+
+    def __init__(self, nudge: Callable[[int], object], catch_up: Callable[[], object]) -> None:
+        self._nudge = nudge
+        self._catch_up = catch_up
+        self._quotes = quotes.Quotes()
+        self._ticks: dict[str, Tick] = {}
+        self._bars: dict[tuple[str, int], Candle] = {}
+        self._slugs: dict[str, list[str]] = {}
+        self._priced = self._barred = 0.0
+        self._missed = False  # a fact could not be kept: the database was away
+
+    def wait_for_symbols(self, stopping: threading.Event) -> Sequence[str]:
+        """The pairs to follow: those of all bots, as soon as there is one."""
+        while not stopping.is_set():
+            for slug, symbol in Bot.objects.values_list("slug", "symbol"):
+                self._slugs.setdefault(symbol, []).append(slug)
+            if self._slugs:
+                break
+            stopping.wait(1)
+        return sorted(self._slugs)
+
+    def run(self, events: "queue.Queue[Event]", stopping: threading.Event) -> None:
+        """Read until told to stop."""
+        while not stopping.is_set():
+            gathered = _gather(events)
+            try:
+                self._take(gathered)
+            except (DatabaseError, InterfaceError) as error:
+                log.warning("the database did not take what came in: %s", error)
+                connection.close()
+                self._missed = True
+                stopping.wait(0.5)
+
+    def _take(self, events: Iterable[Event]) -> None:
+        if self._missed:
+            self._catch_up()
+            self._missed = False
+        for event in events:
+            match event:
+                case Message(frame=frame):
+                    self._read(frame)
+                case Connected(feed=feed):
+                    log.info("%s stream is live", feed)
+                    self._catch_up()
+                case Disconnected(feed=feed, why=why):
+                    log.warning("%s stream is down: %s", feed, why)
+        self._write_prices()
+        self._write_bars()
+
+    def _read(self, frame: Row) -> None:
+        """Take one frame in. What is not understood is left out and caught up by REST."""
+        kind = str(frame.get("topic", "")).partition(".")[0]
+        try:
+            if kind == "execution":
+                self._keep_fills(frame)
+            elif kind == "order":
+                self._keep_orders(frame)
+            elif kind == "kline":
+                self._bars.update({(bar.symbol, bar.time): bar for bar in wire.candles(frame)})
+            elif tick := self._quotes.see(frame):
+                self._ticks[tick.symbol] = tick
+        except MalformedMessage as error:
+            log.warning("a %s message is left out: %s", kind, error)
+            self._missed = self._missed or kind in {"execution", "order"}
+
+    def _keep_fills(self, frame: Row) -> None:
+        for row in records(frame, "data"):
+            if wire.is_spot_trade(row):
+                bot_id = facts.record_fill(wire.fill(row))
+                if bot_id is not None:
+                    self._nudge(bot_id)
+
+    def _keep_orders(self, frame: Row) -> None:
+        for row in records(frame, "data"):
+            seen = wire.order(row)
+            bot_id = facts.record_order(seen)
+            # A resting order is no news to its grid; one that is over makes room.
+            if bot_id is not None and seen.status.is_closed:
+                self._nudge(bot_id)
+
+    def _write_prices(self) -> None:
+        now = time.monotonic()
+        if not self._ticks or now - self._priced < PRICE_PACE_S:
+            return
+        ingest.record_prices(self._ticks.values())
+        for tick in self._ticks.values():
+            for slug in self._slugs.get(tick.symbol, ()):
+                live.price(slug, tick)
+        self._ticks.clear()
+        self._priced = now
+
+    def _write_bars(self) -> None:
+        now = time.monotonic()
+        every = now - self._barred >= OPEN_BAR_PACE_S
+        due = {key: bar for key, bar in self._bars.items() if bar.closed or every}
+        if not due:
+            return
+        ingest.record_candles(list(due.values()))
+        for key in due:
+            del self._bars[key]
+        if every:
+            self._barred = now
+
+
+def _gather(events: "queue.Queue[Event]") -> list[Event]:
+    """What has come in, waiting a moment for the first."""
+    found: list[Event] = []
+    try:
+        found.append(events.get(timeout=WAIT_S))
+        while len(found) < GATHER:
+            found.append(events.get_nowait())
+    except queue.Empty:
+        pass
+    return found

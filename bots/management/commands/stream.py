@@ -1,0 +1,37 @@
+"""The stream process: what the exchange says, taken in and passed on within milliseconds."""
+
+import queue
+import signal
+import threading
+
+from django.core.management.base import BaseCommand
+
+from bots.intake import Intake
+from bots.tasks import sweep, tick_bot
+from integrations.bybit.account import private_feed_from_settings, public_feed_from_settings
+from integrations.bybit.streams import Event
+
+QUEUE = 20_000  # events; a feed that finds it full starts anew and is caught up by REST
+
+
+class Command(BaseCommand):
+    """Run the market and account streams until told to stop."""
+
+    help = "Follow the exchange's market and account streams."
+
+    def handle(self, *args: object, **options: object) -> None:
+        stopping = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stopping.set())
+        events: queue.Queue[Event] = queue.Queue(QUEUE)
+        intake = Intake(nudge=tick_bot.delay, catch_up=sweep.delay)
+        symbols = intake.wait_for_symbols(stopping)
+        feeds = [private_feed_from_settings(events), public_feed_from_settings(symbols, events)]
+        for feed in feeds:
+            feed.start()
+        self.stdout.write(f"following {', '.join(symbols)}")
+        try:
+            intake.run(events, stopping)
+        finally:
+            for feed in feeds:
+                feed.stop()

@@ -1,0 +1,325 @@
+"""What the bots did, hold and earn: one reading for the page, the socket and the API.
+
+Money and prices are plain decimal texts, times ISO 8601 UTC; None where nothing is known.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Case, Count, F, Q, Sum, When
+from django.utils import timezone
+
+from bots import ledger, spark
+from bots.grid import accounting, ids
+from bots.models import Bot, Cell, Fill, Order, RoundTrip
+from bots.sentence import sentence
+from market.models import Instrument, MoneyField, Price
+from market.types import IN_FLIGHT, ZERO, OrderStatus, Side, plain
+from risk.guard import limits_for
+
+LATEST_FILLS = 12
+DAY = timedelta(days=1)
+
+Report = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Earned:
+    """What a bot's fills and round trips add up to. Money is quote."""
+
+    fills: int = 0
+    fills_24h: int = 0
+    fees: Decimal = ZERO
+    round_trips: int = 0
+    grid_profit: Decimal = ZERO
+    inventory_pnl: Decimal = ZERO
+
+
+def dashboard() -> Report:
+    """The whole dashboard."""
+    bots = _bots()
+    cards = _cards(bots)
+    return {
+        "mode": settings.BYBIT.mode,
+        "market": _market(),
+        "sentence": sentence(cards),
+        "totals": _totals(cards),
+        "bots": cards,
+        "fills": latest_fills(),
+    }
+
+
+def card(bot: Bot) -> Report:
+    """One bot, as on the dashboard."""
+    return _cards([_bots().get(pk=bot.pk)])[0]
+
+
+def cards() -> Sequence[Report]:
+    """All bots, in the dashboard's order."""
+    return _cards(_bots())
+
+
+def _bots():  # noqa: ANN202 - a query set
+    return Bot.objects.exclude(config=None).select_related("config")
+
+
+def _cards(bots: Iterable[Bot]) -> list[Report]:
+    bots = list(bots)
+    prices = {price.symbol: price for price in Price.objects.all()}
+    pairs = {pair.symbol: pair for pair in Instrument.objects.all()}
+    earned = _earned(bots, prices)
+    cells = _by_config(Cell.objects.filter(config__in=[bot.config_id for bot in bots]))
+    waiting = Order.objects.filter(bot__in=bots, settled=False).order_by("id")
+    orders = _by_config(waiting)
+    return [
+        _card(
+            bot,
+            price=prices.get(bot.symbol),
+            pair=pairs.get(bot.symbol),
+            cells=cells[bot.config_id],
+            orders=orders[bot.config_id],
+            earned=earned[bot.pk],
+        )
+        for bot in bots
+    ]
+
+
+def _by_config(rows: Iterable[Any]) -> Mapping[int, list[Any]]:
+    found: dict[int, list[Any]] = defaultdict(list)
+    for row in rows:
+        found[row.config_id].append(row)
+    return found
+
+
+def _card(
+    bot: Bot,
+    *,
+    price: Price | None,
+    pair: Instrument | None,
+    cells: Sequence[Cell],
+    orders: Sequence[Order],
+    earned: Earned,
+) -> Report:
+    config = bot.config
+    state, text, reason = _state(bot)
+    ladder = _ladder(cells, orders)
+    last = price.last if price else None
+    stands = accounting.standing(cells, last) if last is not None else None
+    floating = stands.floating if stands else None
+    points, change = spark.recent(bot.symbol, price)
+    return {
+        "slug": bot.slug,
+        "symbol": bot.symbol,
+        "name": bot.name,
+        "base": pair.base if pair else None,
+        "quote": pair.quote if pair else None,
+        "tick": plain(pair.tick) if pair else None,
+        "state": state,
+        "state_text": text,
+        "reason": reason,
+        "price": _price(price),
+        "change_24h": change,
+        "range": {
+            "lower": plain(config.lower),
+            "upper": plain(config.upper),
+            "grids": config.grids,
+            "spacing": config.spacing,
+            "stop_loss": _money(config.stop_loss),
+        },
+        "capital": plain(config.capital),
+        "cells": ladder,
+        "resting": _resting(ladder),
+        "held": plain(sum((cell.held for cell in cells), ZERO)),
+        "grid_profit": plain(earned.grid_profit),
+        "inventory_pnl": plain(earned.inventory_pnl),
+        "floating": _money(floating),
+        "total": _money(
+            earned.grid_profit + earned.inventory_pnl + floating if floating is not None else None
+        ),
+        "fees": plain(earned.fees),
+        "round_trips": earned.round_trips,
+        "fills": earned.fills,
+        "fills_24h": earned.fills_24h,
+        "spark": points,
+    }
+
+
+def _state(bot: Bot) -> tuple[str, str, str]:
+    """State, its word, and why; a halt by risk comes before the bot's own state."""
+    halt = limits_for(bot.subject)
+    if halt.no_sells and bot.state != Bot.State.STOPPED:
+        return "halted", "Halted", halt.no_sells
+    return bot.state, bot.get_state_display(), bot.reason
+
+
+def _price(price: Price | None) -> Report | None:
+    if price is None:
+        return None
+    return {
+        "last": plain(price.last),
+        "bid": plain(price.bid),
+        "ask": plain(price.ask),
+        "time": iso(price.time),
+        "age_s": round((timezone.now() - price.received_at).total_seconds(), 1),
+    }
+
+
+def _ladder(cells: Sequence[Cell], orders: Sequence[Order]) -> list[Report]:
+    resting = {order.cell: order for order in orders if not OrderStatus(order.status).is_closed}
+    return [_rung(cell, resting.get(cell.index)) for cell in cells]
+
+
+def _rung(cell: Cell, order: Order | None) -> Report:
+    """A cell and its order; without one, what it would want and why it does not."""
+    side, buying = cell.side, cell.side == Side.BUY
+    price = cell.low if buying else cell.high
+    quantity = cell.quantity - cell.bought if buying else cell.held
+    status = "withheld" if cell.reason else "none"
+    if order is not None:
+        side, price, quantity = order.side, order.price, order.quantity - order.filled
+        status = "in flight" if order.status in IN_FLIGHT else "resting"
+    return {
+        "index": cell.index,
+        "low": plain(cell.low),
+        "high": plain(cell.high),
+        "wants": side,
+        "price": plain(price),
+        "quantity": plain(quantity),
+        "status": status,
+        "reason": "" if order is not None else cell.reason,
+        "held": plain(cell.held),
+    }
+
+
+def _resting(ladder: Sequence[Report]) -> Report:
+    def count(status: str, side: str | None = None) -> int:
+        return sum(rung["status"] == status and side in (None, rung["wants"]) for rung in ladder)
+
+    return {
+        "buys": count("resting", Side.BUY),
+        "sells": count("resting", Side.SELL),
+        "withheld": count("withheld"),
+        "in_flight": count("in flight"),
+    }
+
+
+def _earned(bots: Sequence[Bot], prices: Mapping[str, Price]) -> Mapping[int, Earned]:
+    """Sums over fills and round trips; a day is counted on the exchange's clock."""
+    now = max((price.time for price in prices.values()), default=timezone.now())
+    fee_in_quote = Case(
+        When(symbol__endswith=F("fee_coin"), then=F("fee")),
+        When(symbol__startswith=F("fee_coin"), then=F("fee") * F("price")),
+        default=ZERO,  # a third coin's fee is shown on its fill, not summed
+        output_field=MoneyField(),
+    )
+    traded = (
+        Fill.objects.filter(bot__in=bots)
+        .order_by()
+        .values("bot")
+        .annotate(
+            fills=Count("order", distinct=True),
+            fills_24h=Count("order", distinct=True, filter=Q(time__gt=now - DAY)),
+            fees=Sum(fee_in_quote),
+        )
+    )
+    trips = (
+        RoundTrip.objects.filter(bot__in=bots)
+        .order_by()
+        .values("bot")
+        .annotate(
+            round_trips=Count("id"),
+            grid_profit=Sum("grid_profit"),
+            inventory_pnl=Sum("inventory_pnl"),
+        )
+    )
+    found: dict[int, Report] = defaultdict(dict)
+    for row in (*traded, *trips):
+        found[row.pop("bot")].update(row)
+    return defaultdict(Earned, {bot: Earned(**facts) for bot, facts in found.items()})
+
+
+def _totals(cards: Sequence[Report]) -> Report:
+    def total(name: str) -> str | None:
+        amounts = [card[name] for card in cards]
+        if any(amount is None for amount in amounts):
+            return None
+        return plain(sum(map(Decimal, amounts), ZERO))
+
+    return {
+        **{
+            name: total(name)
+            for name in ("capital", "grid_profit", "inventory_pnl", "floating", "total", "fees")
+        },
+        **{
+            name: sum(card[name] for card in cards)
+            for name in ("round_trips", "fills", "fills_24h")
+        },
+        "equity": _money(ledger.equity()),
+    }
+
+
+def latest_fills(count: int = LATEST_FILLS) -> list[Report]:
+    """The newest fills of all bots; a sale that closed a round trip shows what it earned."""
+    found = list(Fill.objects.select_related("order", "bot")[:count])
+    closed = {
+        (trip.config_id, trip.cell, trip.trip): trip
+        for trip in RoundTrip.objects.filter(closed__in=[fill.time for fill in found])
+    }
+    return [fill_report(fill, closed) for fill in found]
+
+
+def fill_report(fill: Fill, closed: Mapping[tuple[int, int, int], RoundTrip]) -> Report:
+    """One fill; `closed` are round trips by config, cell and trip."""
+    slot = ids.slot(fill.order.client_id)
+    trip = closed.get((fill.order.config_id, slot.cell, slot.trip)) if slot else None
+    earns = trip is not None and fill.side == Side.SELL and trip.closed == fill.time
+    return {
+        "id": fill.exec_id,
+        "time": iso(fill.time),
+        "bot": fill.bot.slug,
+        "symbol": fill.symbol,
+        "name": fill.bot.name,
+        "side": fill.side,
+        "price": plain(fill.price),
+        "quantity": plain(fill.quantity),
+        "fee": plain(fill.fee),
+        "fee_coin": fill.fee_coin,
+        "profit": plain(trip.grid_profit + trip.inventory_pnl) if earns and trip else None,
+        "cell": fill.order.cell,
+    }
+
+
+def _market() -> Report:
+    """The exchange's clock, and on paper which tape plays how fast."""
+    newest = Price.objects.order_by("-time").values_list("time", flat=True).first()
+    plays = settings.BYBIT.own_simulator_port is not None
+    return {
+        "time": iso(newest) if newest else None,
+        "tape": _tape() if plays else None,
+        "speed": plain(settings.PAPER_SPEED) if plays else None,
+    }
+
+
+def _tape() -> str:
+    source = str(settings.PAPER_TAPE)
+    if source.startswith("synthetic:"):
+        return f"synthetic prices, seed {source.partition(':')[2]}"
+    if source == "bybit":
+        return "Bybit's public prices"
+    path = Path(source)
+    return "bundled sample" if path == settings.BASE_DIR / "market" / "tapes" else path.name
+
+
+def iso(time: datetime) -> str:
+    """ISO 8601 UTC, to the millisecond."""
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _money(amount: Decimal | None) -> str | None:
+    return None if amount is None else plain(amount)

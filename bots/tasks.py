@@ -1,0 +1,58 @@
+"""What Celery runs: ticks, the sweep, and the refresh of the exchange's filters.
+
+Tasks are nudges: they carry ids, read everything again under a lease, and may come twice or never.
+"""
+
+import logging
+
+from celery import shared_task
+
+from bots import live, reconcile, runner
+from bots.models import Bot
+from integrations.bybit.account import gateway_from_settings
+from market import ingest
+from market.exchange import ExchangeError
+
+log = logging.getLogger(__name__)
+
+WORKING = (Bot.State.DEPLOYING, Bot.State.RUNNING, Bot.State.PAUSED)
+
+_gateway = gateway_from_settings()
+
+
+@shared_task
+def tick_bot(bot_id: int) -> None:
+    """One look at a bot."""
+    try:
+        runner.run_once(bot_id, _gateway, lambda bot: live.hint(bot.slug, "orders"))
+    except ExchangeError as error:
+        log.warning("bot %s: no tick: %s", bot_id, error)
+
+
+@shared_task
+def tick_all() -> None:
+    """The safety net: a lost message costs one beat."""
+    for bot_id in Bot.objects.filter(state__in=WORKING).values_list("pk", flat=True):
+        tick_bot.delay(bot_id)
+
+
+@shared_task
+def sweep() -> None:
+    """Catch up by REST, then have a look wherever that brought news."""
+    try:
+        news = reconcile.sweep(_gateway)
+    except ExchangeError as error:
+        log.warning("no sweep: %s", error)
+        return
+    for bot_id in news:
+        tick_bot.delay(bot_id)
+
+
+@shared_task
+def refresh_instruments() -> None:
+    """Take in the exchange's filters again; they change twice a month."""
+    symbols = sorted(set(Bot.objects.values_list("symbol", flat=True)))
+    try:
+        ingest.refresh_instruments(_gateway, symbols)
+    except ExchangeError as error:
+        log.warning("filters not refreshed: %s", error)
