@@ -197,8 +197,13 @@ CELERY_BEAT_SCHEDULE = {
 
 # --- the API -------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "bots.authentication.TokenAuthentication",  # first: it turns "no login" into 401
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["bots.permissions.Nobody"],  # each view names its own
+    "DEFAULT_METADATA_CLASS": None,
+    "EXCEPTION_HANDLER": "bots.api_errors.handle",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "STRICT_JSON": True,

@@ -13,7 +13,10 @@ FORBIDDEN_WHEN_PURE = {
     "django", "rest_framework", "celery", "channels", "redis", "psycopg2",
     "pybit", "requests", "aiohttp", "time", "random", "uuid", "socket", "os", "threading",
 }  # fmt: skip
-DOORS = {"tasks", "api", "api_urls", "serializers", "views", "forms", "consumers", "admin", "urls"}
+DOORS = {
+    "tasks", "switches", "api", "api_urls", "api_errors", "authentication", "permissions",
+    "serializers", "views", "forms", "consumers", "admin", "urls",
+}  # fmt: skip
 
 
 def floor(path: Path) -> int:  # noqa: PLR0911 - a table of floors reads best as one

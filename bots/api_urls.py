@@ -1,0 +1,19 @@
+"""Addresses of the API."""
+
+from django.urls import path
+
+from bots import api
+
+urlpatterns = [
+    path("bots", api.Bots.as_view(), name="api-bots"),
+    path("bots/<slug:slug>", api.OneBot.as_view(), name="api-bot"),
+    path("bots/<slug:slug>/cells", api.Cells.as_view(), name="api-cells"),
+    path("orders", api.Orders.as_view(), name="api-orders"),
+    path("fills", api.Fills.as_view(), name="api-fills"),
+    path("round-trips", api.RoundTrips.as_view(), name="api-round-trips"),
+    path("pause", api.Pause.as_view(), name="api-pause"),
+    path("resume", api.Resume.as_view(), name="api-resume"),
+    path("health", api.Health.as_view(), name="api-health"),
+    path("", api.Nowhere.as_view(), name="api-root"),
+    path("<path:rest>", api.Nowhere.as_view(), name="api-nowhere"),
+]

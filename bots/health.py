@@ -1,0 +1,84 @@
+"""Whether every part works, and how fresh what it does is."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import redis
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.utils import timezone
+
+from bots.models import Bot
+from market.models import Price
+
+OK, DEGRADED, DOWN = "ok", "degraded", "down"
+# A beat ticks every bot each 2 s, and a market that trades says something each second.
+WORKER_PATIENCE = timedelta(seconds=15)
+STREAM_PATIENCE = timedelta(seconds=30)
+_REDIS_PATIENCE_S = 1.0
+_WORKING = (Bot.State.DEPLOYING, Bot.State.RUNNING, Bot.State.PAUSED)
+
+Part = dict[str, Any]
+
+
+def report() -> dict[str, Any]:
+    """All parts and what follows from them: ok, degraded (a part fails) or down (no database)."""
+    database = _database()
+    parts: dict[str, Part] = {"database": database, "redis": _redis()}
+    if database["status"] == OK:
+        parts["worker"] = _worker()
+        parts["stream"] = _stream()
+    parts["exchange"] = {"status": OK, "mode": settings.MODE}
+    if database["status"] == DOWN:
+        status = DOWN
+    else:
+        status = OK if all(part["status"] == OK for part in parts.values()) else DEGRADED
+    return {"status": status, "parts": parts}
+
+
+def _database() -> Part:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError as error:
+        return {"status": DOWN, "reason": " ".join(str(error).split())}
+    return {"status": OK}
+
+
+def _redis() -> Part:
+    client = redis.Redis.from_url(
+        settings.REDIS_URL,
+        socket_connect_timeout=_REDIS_PATIENCE_S,
+        socket_timeout=_REDIS_PATIENCE_S,
+    )
+    try:
+        with client:
+            client.ping()
+    except redis.RedisError as error:
+        return {"status": DOWN, "reason": str(error)}
+    return {"status": OK}
+
+
+def _worker() -> Part:
+    """The worker (and the beat that feeds it) as the bots that are to be looked at show them."""
+    working = Bot.objects.filter(state__in=_WORKING)
+    if not working.exists():
+        return {"status": OK, "looked_at": None, "age_s": None, "reason": "no bot works"}
+    newest = working.order_by("-looked_at").exclude(looked_at=None).first()
+    return _freshness("looked_at", newest.looked_at if newest else None, WORKER_PATIENCE)
+
+
+def _stream() -> Part:
+    newest = Price.objects.order_by("-received_at").first()
+    return _freshness("received_at", newest.received_at if newest else None, STREAM_PATIENCE)
+
+
+def _freshness(name: str, at: datetime | None, patience: timedelta) -> Part:
+    if at is None:
+        return {"status": DEGRADED, name: None, "age_s": None, "reason": "nothing came yet"}
+    age = timezone.now() - at
+    part: Part = {"status": OK, name: at, "age_s": round(age.total_seconds(), 1)}
+    if age > patience:
+        part["status"] = DEGRADED
+        part["reason"] = f"nothing new for more than {patience.total_seconds():.0f} s"
+    return part
