@@ -47,8 +47,8 @@ class Backoff:
     """A process that lived so long starts over with the shortest wait."""
 
     def wait(self, failures: int) -> float:
-        """Return the wait after so many short lives in a row."""
-        return min(self.first * 2.0 ** min(failures, 16), self.longest)
+        """Return the wait after so many short lives in a row, the last one included."""
+        return min(self.first * 2.0 ** min(max(failures - 1, 0), 16), self.longest)
 
 
 @dataclass

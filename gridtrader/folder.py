@@ -17,11 +17,15 @@ from gridtrader.env import EnvError, Secret
 # keeps knocking while a server restarts could otherwise be given the server's own port.
 PORTS = range(20000, 32000)
 
+# Others may pass through the data folder, not list it; its files are readable to us alone. It is
+# PostgreSQL that has to pass, where root must run it as another user.
+PASSABLE = 0o711
+
 
 def prepare(path: Path) -> Path:
     """Make the data folder if need be and prove that it can be written; raises EnvError."""
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.mkdir(mode=PASSABLE, parents=True, exist_ok=True)
         # Root may write where permission bits say no; the bits are still somebody's wish.
         if not path.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):
             raise PermissionError(0, "nobody has write permission")
@@ -39,7 +43,7 @@ def prepare(path: Path) -> Path:
 def kept_secret(path: Path) -> Secret:
     """Return the secret kept in a file of mode 0600, made up at the first call."""
     if not path.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.mkdir(mode=PASSABLE, parents=True, exist_ok=True)
         # mkstemp makes mode 0600; link never overwrites, so of two first callers one wins.
         handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(handle, "w", encoding="ascii") as file:
@@ -77,13 +81,14 @@ def free_port() -> int:
 def port_of(folder: Path, name: str, *, fresh: bool = False) -> int:
     """Return the port remembered for a server; a new one at the first call or when fresh."""
     memory = folder / "ports.json"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(mode=PASSABLE, parents=True, exist_ok=True)
     with (folder / "ports.lock").open("w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
         ports = _read_ports(memory)
         if fresh or name not in ports:
             ports[name] = free_port()
             draft = memory.with_suffix(".new")
+            draft.touch(mode=0o600)
             draft.write_text(json.dumps(ports, indent=1), encoding="ascii")
             draft.replace(memory)
         return ports[name]
@@ -94,7 +99,9 @@ def _read_ports(memory: Path) -> dict[str, int]:
         found = json.loads(memory.read_text(encoding="ascii"))
     except (FileNotFoundError, ValueError):
         return {}
-    return {str(k): v for k, v in found.items() if isinstance(v, int)}
+    if not isinstance(found, dict):
+        return {}
+    return {name: port for name, port in found.items() if isinstance(port, int)}
 
 
 class Hold:
@@ -111,7 +118,7 @@ class Hold:
     @classmethod
     def take(cls, path: Path, *, patience: float = 0, shared: bool = False) -> "Hold | None":
         """Take the lock, waiting up to so many seconds; None when another one keeps it."""
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.mkdir(mode=PASSABLE, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         kind = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB
         deadline = time.monotonic() + patience

@@ -42,6 +42,7 @@ def serving(server: Server, hold: Hold) -> Iterator[None]:
     """Keep a server up inside the block; raises ServiceError when it does not come up."""
     server.prepare()
     notes = server.home / f"{server.name}.log"
+    notes.touch(mode=0o600)
     with notes.open("wb") as output:
         process = start(server, hold, output)
     try:

@@ -103,7 +103,7 @@ class Lineup:
         proxy = ["--proxy-headers"] if settings.BEHIND_HTTPS else []
         web = self._module("daphne", *bind, *proxy, "gridtrader.asgi:application", name="web")
         web.ready = partial(_answers, self.host, self.port, settings.LOGIN_URL)
-        celery = partial(self._module, "celery", "-A", "gridtrader")
+        celery = partial(self._module, "celery", "-q", "-A", "gridtrader")
         alone = ["--without-gossip", "--without-mingle"]  # one worker has nobody to talk to
         threads = ["-P", "threads", "-c", "4"]
         scheduler = ["-S", "celery.beat.Scheduler"]  # in memory: no file that a crash could break
@@ -118,7 +118,9 @@ class Lineup:
         return self._child(name, [str(MANAGE), name, *arguments], fatal)
 
     def _module(self, module: str, *arguments: str, name: str) -> Child:
-        return self._child(name, ["-m", module, *arguments], SIGKILL)
+        # Celery warns of pickled tasks when root runs it; ours are JSON only.
+        quiet = ["-W", "ignore:You're running the worker with superuser privileges"]
+        return self._child(name, [*quiet, "-m", module, *arguments], SIGKILL)
 
     def _child(self, name: str, python: list[str], fatal: Signals) -> Child:
         """Make a child that gets the signal `fatal` when we die without stopping it."""

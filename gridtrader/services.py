@@ -125,7 +125,7 @@ class Postgres:
             "shared_buffers": "64MB",
             "timezone": "UTC",
             "jit": "off",
-            "log_min_messages": "warning",
+            "log_min_messages": "fatal",  # errors reach the one who asked; FATAL ends a server
             "log_min_error_statement": "panic",  # statements may hold what logs must not
             "synchronous_commit": "on",  # an intended order is on disk before it is sent
         }
