@@ -1,0 +1,119 @@
+"""The simulator's memory on disk: one JSON line for each thing that happened, written before the answer.
+
+A `kill -9` at any moment loses nothing that was answered: a line is one write to the kernel, and a
+torn last line is dropped, for its answer was never sent. (A power cut may lose the last seconds:
+lines are not forced to the disk.)
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from integrations.bybit.simulator.facts import Event, packed, unpacked
+
+VERSION = 1
+
+
+class JournalError(Exception):
+    """The state file cannot be used; the message says why in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What one line says: the events of one moment, a step by hand, or just that time passed."""
+
+    now: int  # the tape's clock when the events were complete, ms
+    until: int  # no message stamped later than this was sent before the next line
+    events: Sequence[Event] = field(default_factory=tuple)
+    step: dict[str, str] = field(default_factory=dict)  # symbol -> price reached at `now`
+
+    def line(self) -> bytes:
+        row: dict[str, Any] = {"now": self.now, "until": self.until}
+        if self.events:
+            row["events"] = [packed(event) for event in self.events]
+        if self.step:
+            row["step"] = self.step
+        return json.dumps(row, separators=(",", ":")).encode() + b"\n"
+
+    @property
+    def only_time(self) -> bool:
+        return not self.events and not self.step
+
+
+class Journal:
+    """An append-only file, or nothing at all when `path` is None (then the state dies with us)."""
+
+    def __init__(self, path: Path | None, tape: str) -> None:
+        """Open and lock the file. Raises JournalError: not writable, in use, or of another tape."""
+        self._header = json.dumps({"simulator": VERSION, "tape": tape}).encode() + b"\n"
+        self._path = path
+        self._lock = self._file = -1
+        self._entries: list[Entry] = []
+        if path is None:
+            return
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._entries = self._read(path) if path.exists() else []
+            self._compact(path)
+        except BlockingIOError as error:
+            raise JournalError(f"state file {path} is in use by another simulator") from error
+        except OSError as error:
+            raise JournalError(f"state file {path} cannot be used: {error}") from error
+
+    def entries(self) -> Iterator[Entry]:
+        """What the file said when it was opened; it can be read once."""
+        entries, self._entries = self._entries, []
+        return iter(entries)
+
+    def write(self, entry: Entry) -> None:
+        """Append one line; when this returns, a crash of ours cannot lose it."""
+        if self._file >= 0:
+            line = entry.line()
+            if os.write(self._file, line) != len(line):
+                raise JournalError(f"state file {self._path}: the disk is full")
+
+    def close(self) -> None:
+        for handle in (self._file, self._lock):
+            if handle >= 0:
+                os.close(handle)
+        self._file = self._lock = -1
+
+    def _read(self, path: Path) -> list[Entry]:
+        lines = path.read_bytes().split(b"\n")
+        lines.pop()  # empty after a whole last line, else the torn one
+        if lines and lines[0] + b"\n" != self._header:
+            raise JournalError(
+                f"state file {path} was made with another tape or version ({lines[0].decode()});"
+                " give the same tape, or another --state file"
+            )
+        return [self._entry(path, number, line) for number, line in enumerate(lines[1:], 2)]
+
+    @staticmethod
+    def _entry(path: Path, number: int, line: bytes) -> Entry:
+        try:
+            row = json.loads(line)
+            events = tuple(unpacked(event) for event in row.get("events", ()))
+            return Entry(int(row["now"]), int(row["until"]), events, row.get("step", {}))
+        except (ValueError, KeyError, TypeError, ArithmeticError) as error:
+            raise JournalError(f"state file {path} is damaged in line {number}: {error}") from error
+
+    def _compact(self, path: Path) -> None:
+        """Write the file anew without the lines that only say that time passed, but the last."""
+        fresh = path.with_name(path.name + ".new")
+        last = len(self._entries) - 1
+        with fresh.open("wb") as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(self._header)
+            for number, entry in enumerate(self._entries):
+                if number == last or not entry.only_time:
+                    file.write(entry.line())
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND)

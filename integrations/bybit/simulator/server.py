@@ -1,0 +1,187 @@
+"""The simulator as a server: the venue behind HTTP and WebSocket, and the loop that moves time."""
+
+import asyncio
+import contextlib
+import ipaddress
+import json
+import logging
+import time
+import uuid
+from collections import defaultdict, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+
+from aiohttp import web
+
+from integrations.bybit.simulator import control
+from integrations.bybit.simulator.account import Account, Rates
+from integrations.bybit.simulator.auth import Keys
+from integrations.bybit.simulator.feeds import Feeds
+from integrations.bybit.simulator.journal import Journal
+from integrations.bybit.simulator.pairs import load_pairs
+from integrations.bybit.simulator.rest import ENDPOINTS, Endpoint, key_info
+from integrations.bybit.simulator.sockets import Hub
+from integrations.bybit.simulator.tape import open_tape
+from integrations.bybit.simulator.venue import Venue
+from integrations.bybit.simulator.wire import ApiError, Json, envelope, machine_ms
+
+log = logging.getLogger(__name__)
+
+STEP = 0.05  # s between two movements of price
+PUSH_EVERY = 2  # movements between two rounds of public frames
+LONGEST_STEP = 1.0  # s; if the machine slept, the market slept with it
+RESERVE = 2.0  # machine s of market time granted ahead in the journal
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to run; the same words as the command's options."""
+
+    keys: Keys
+    host: str = "127.0.0.1"
+    port: int = 0  # 0 lets the system choose
+    tape: str = ""  # "" is the bundled sample
+    speed: float = 1.0  # market seconds in one second; 0 waits for /sim/step
+    balances: Mapping[str, Decimal] = field(default_factory=lambda: {"USDT": Decimal(34000)})
+    maker: Decimal = Decimal("0.001")
+    taker: Decimal = Decimal("0.001")
+    state: Path | None = None
+
+
+class Simulator:
+    """Build it, `await start()`, and later `await stop()`.
+
+    Building raises TapeError or JournalError; `start` raises OSError when the port is taken.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        pairs = load_pairs()
+        tape = open_tape(options.tape, pairs)
+        account = Account(pairs, Rates(options.maker, options.taker))
+        journal = Journal(options.state, f"{tape.name} {tape.print}")
+        self.venue = Venue(tape, account, journal, options.balances)
+        self._hub = Hub(options.keys)
+        self._feeds = Feeds(self.venue, self._hub)
+        self._calls: dict[str, deque[int]] = defaultdict(deque)
+        self._endpoints = {**ENDPOINTS, "/v5/user/query-api": key_info(options.keys.key)}
+        self._runner = web.AppRunner(self._application(), access_log=None)
+        self._clock: asyncio.Task[None] | None = None
+        self.port = options.port
+
+    async def start(self) -> None:
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self.options.host, self.options.port, shutdown_timeout=0.2)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+        self._clock = asyncio.create_task(self._run_clock())
+
+    async def stop(self) -> None:
+        """Stop time, part with the clients, note the exact time in the state file."""
+        if self._clock is not None:
+            self._clock.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._clock
+        await self._hub.close()
+        await self._runner.cleanup()
+        self.venue.rest()
+
+    async def wait(self) -> None:
+        """Return only when the clock has failed; it raises what stopped it."""
+        if self._clock is not None:
+            await asyncio.shield(self._clock)
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.options.host}:{self.port}"
+
+    async def _run_clock(self) -> None:
+        """Move the market about twenty times a second, along every corner of its path."""
+        venue, speed = self.venue, self.options.speed
+        position = float(max(venue.now, venue.until))
+        reserve = int(RESERVE * 1000 * speed)
+        before, rounds = time.monotonic(), 0
+        while True:
+            await asyncio.sleep(STEP)
+            now = time.monotonic()
+            position += min(now - before, LONGEST_STEP) * 1000 * speed
+            before, rounds = now, rounds + 1
+            if speed:
+                venue.advance(int(position), reserve)
+            if rounds % PUSH_EVERY == 0:
+                self._feeds.flush(machine_ms())
+
+    def flush(self) -> None:
+        """Push what has changed at once (after a step by hand)."""
+        self._feeds.flush(machine_ms())
+
+    # HTTP
+
+    def _application(self) -> web.Application:
+        application = web.Application()
+        for path, endpoint in self._endpoints.items():
+            application.router.add_route(endpoint.method, path, self._rest)
+        for channel in ("spot", "linear"):
+            application.router.add_get(f"/v5/public/{channel}", self._socket)
+        application.router.add_get("/v5/private", self._socket)
+        application.router.add_get("/v5/trade", self._socket)
+        application.router.add_get("/sim/state", self._sim)
+        application.router.add_get("/sim/clock", self._sim)
+        application.router.add_post("/sim/step", self._sim)
+        return application
+
+    async def _socket(self, request: web.Request) -> web.StreamResponse:
+        return await self._hub.serve(request, request.path.rpartition("/")[2])
+
+    async def _rest(self, request: web.Request) -> web.StreamResponse:
+        endpoint = self._endpoints[request.path]
+        body = await request.text()
+        try:
+            if endpoint.signed:
+                payload = body if endpoint.method == "POST" else request.rel_url.raw_query_string
+                self.options.keys.check_request(request.headers, payload)
+            params = _body(body) if endpoint.method == "POST" else dict(request.query)
+            answer = envelope(endpoint.answer(self.venue, params))
+        except ApiError as error:
+            answer = envelope({}, error.code, error.message)
+        headers = {"Traceid": uuid.uuid4().hex, "Timenow": str(answer["time"])}
+        if endpoint.signed:
+            headers |= self._budget(request.path, endpoint)
+        return web.json_response(answer, headers=headers)
+
+    def _budget(self, path: str, endpoint: Endpoint) -> Mapping[str, str]:
+        """Bybit's rate limit headers: what is left of the last second. Nothing is refused yet."""
+        now, calls = machine_ms(), self._calls[path]
+        while calls and calls[0] <= now - 1000:
+            calls.popleft()
+        calls.append(now)
+        return {
+            "X-Bapi-Limit": str(endpoint.per_second),
+            "X-Bapi-Limit-Status": str(max(0, endpoint.per_second - len(calls))),
+            "X-Bapi-Limit-Reset-Timestamp": str(now),
+        }
+
+    async def _sim(self, request: web.Request) -> web.StreamResponse:
+        """Our own paths: only for programs on this machine."""
+        if not ipaddress.ip_address(request.remote or "0.0.0.0").is_loopback:  # noqa: S104
+            return web.json_response({"error": "/sim/ is for this machine only"}, status=403)
+        try:
+            if request.path == "/sim/step":
+                control.step(self.venue, self.options.speed, _body(await request.text()))
+                self.flush()
+            whole = request.path == "/sim/state"
+            return web.json_response(control.state(self.venue, self.options.speed, whole))
+        except ApiError as error:
+            return web.json_response({"error": error.message}, status=error.code)
+
+
+def _body(text: str) -> Json:
+    try:
+        body = json.loads(text or "{}")
+    except ValueError as error:
+        raise ApiError(10001, "params error: the body must be JSON") from error
+    if not isinstance(body, dict):
+        raise ApiError(10001, "params error: the body must be a JSON object")
+    return body

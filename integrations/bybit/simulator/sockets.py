@@ -1,0 +1,200 @@
+"""Bybit v5's WebSocket: connections with their subscriptions, and the odd words of each channel."""
+
+import asyncio
+import json
+import logging
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+
+from aiohttp import WSMsgType, web
+
+from integrations.bybit.simulator.auth import Keys
+from integrations.bybit.simulator.wire import ApiError, Json, machine_ms
+
+log = logging.getLogger(__name__)
+
+# pybit notes a subscription only after it has sent the request, in another thread. An ack or a
+# first push that comes sooner raises KeyError in its reader and kills that client's stream for
+# good. Bybit's own network delay hides this; on loopback we wait as long ourselves.
+ACK_DELAY = 0.05
+QUEUE_LIMIT = 20_000  # frames; a client that reads slower than this is cut off, as Bybit does
+ARGS_LIMIT = 10  # topics in one request, spot
+
+
+class Connection:
+    """One client. Frames are queued, so that a slow reader never delays the exchange."""
+
+    def __init__(self, socket: web.WebSocketResponse, channel: str) -> None:
+        self.channel = channel
+        self.conn_id = uuid.uuid4().hex
+        self.authenticated = False
+        self.topics: set[str] = set()
+        self._socket = socket
+        self._queue: asyncio.Queue[str] = asyncio.Queue(QUEUE_LIMIT)
+
+    def send(self, frame: str) -> None:
+        try:
+            self._queue.put_nowait(frame)
+        except asyncio.QueueFull:
+            log.warning("cut off a client on %s that reads too slowly", self.channel)
+            self.topics.clear()
+            if self._socket._req is not None and self._socket._req.transport is not None:
+                self._socket._req.transport.abort()
+
+    async def write_forever(self) -> None:
+        while True:
+            await self._socket.send_str(await self._queue.get())
+
+
+class Hub:
+    """Who listens to which topic, and what each gets first."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+        self._listeners: dict[str, set[Connection]] = defaultdict(set)
+        self._sockets: set[web.WebSocketResponse] = set()
+        # Set by whoever publishes: is it a topic of this channel, and its first frame if any.
+        self.knows: Callable[[str, str], bool] = lambda _channel, _topic: False
+        self.first: Callable[[str], Json | None] = lambda _topic: None
+
+    @property
+    def topics(self) -> Iterable[str]:
+        """Topics that somebody listens to."""
+        return list(self._listeners)
+
+    def wanted(self, topic: str) -> bool:
+        return topic in self._listeners
+
+    def publish(self, topic: str, frame: Json) -> None:
+        """Send a frame to all listeners of a topic; it is written out once."""
+        if listeners := self._listeners.get(topic):
+            written = json.dumps(frame, separators=(",", ":"))
+            for connection in listeners:
+                connection.send(written)
+
+    async def serve(self, request: web.Request, channel: str) -> web.WebSocketResponse:
+        """Talk to one client until it leaves. Protocol pings are answered by aiohttp."""
+        socket = web.WebSocketResponse(max_msg_size=2**20)
+        await socket.prepare(request)
+        connection = Connection(socket, channel)
+        self._sockets.add(socket)
+        writer = asyncio.create_task(connection.write_forever())
+        acks: set[asyncio.Task[None]] = set()
+        try:
+            async for message in socket:
+                if message.type is WSMsgType.TEXT:
+                    self._hear(connection, message.data, acks)
+        finally:
+            self._sockets.discard(socket)
+            self._drop(connection, list(connection.topics))
+            for task in (writer, *acks):
+                task.cancel()
+            await asyncio.gather(writer, *acks, return_exceptions=True)
+        return socket
+
+    async def close(self) -> None:
+        """Say goodbye to everybody (1001, going away)."""
+        closing = [socket.close(code=1001) for socket in self._sockets]
+        await asyncio.gather(*closing, return_exceptions=True)
+
+    def _hear(self, connection: Connection, data: str, acks: set[asyncio.Task[None]]) -> None:
+        try:
+            message = json.loads(data)
+        except ValueError:
+            message = None
+        if not isinstance(message, dict):
+            self._answer(connection, {"op": ""}, False, "error:not a JSON object")
+            return
+        match message.get("op"):
+            case "ping":
+                connection.send(json.dumps(pong(connection, message)))
+            case "auth" if connection.channel == "private":
+                self._authenticate(connection, message)
+            case "subscribe" | "unsubscribe":
+                task = asyncio.create_task(self._subscription(connection, message))
+                acks.add(task)
+                task.add_done_callback(acks.discard)
+            case other:
+                self._answer(connection, message, False, f"error:handler not found,op:{other}")
+
+    def _authenticate(self, connection: Connection, message: Json) -> None:
+        try:
+            self._keys.check_socket(message.get("args"))
+        except ApiError as error:
+            self._answer(connection, message, False, error.message)
+            return
+        connection.authenticated = True
+        self._answer(connection, message, True, "")
+
+    async def _subscription(self, connection: Connection, message: Json) -> None:
+        """Ack a (un)subscribe after the delay; a topic's frames begin after its ack, never before."""
+        await asyncio.sleep(ACK_DELAY)
+        topics = message.get("args")
+        fault = self._fault(connection, message, topics)
+        if fault or not isinstance(topics, list):
+            self._answer(connection, message, False, fault)
+            return
+        said = "subscribe" if connection.channel == "spot" else ""
+        if message["op"] == "unsubscribe":
+            self._drop(connection, topics)
+            self._answer(connection, message, True, said and "unsubscribe")
+            return
+        self._answer(connection, message, True, said)
+        for topic in topics:
+            connection.topics.add(topic)
+            self._listeners[topic].add(connection)
+            if frame := self.first(topic):
+                connection.send(json.dumps(frame))
+
+    def _fault(self, connection: Connection, message: Json, topics: object) -> str:
+        """Why a (un)subscribe fails as a whole, or nothing."""
+        if connection.channel == "private" and not connection.authenticated:
+            return "error:request not authorized"
+        if not isinstance(topics, list) or not topics:
+            return "error:args must be a list of topics"
+        if connection.channel == "spot" and len(topics) > ARGS_LIMIT:
+            return f"args size >{ARGS_LIMIT}"
+        for topic in topics:
+            if not (isinstance(topic, str) and self.knows(connection.channel, topic)):
+                return f"error:handler not found,topic:{topic}"
+            if message["op"] == "subscribe" and topic in connection.topics:
+                return f"error:already subscribed,topic:{topic}"
+        return ""
+
+    def _drop(self, connection: Connection, topics: Iterable[str]) -> None:
+        for topic in topics:
+            connection.topics.discard(topic)
+            listeners = self._listeners.get(topic)
+            if listeners is not None:
+                listeners.discard(connection)
+                if not listeners:
+                    del self._listeners[topic]
+
+    @staticmethod
+    def _answer(connection: Connection, message: Json, success: bool, said: str) -> None:
+        answer = {
+            "success": success,
+            "ret_msg": said,
+            "conn_id": connection.conn_id,
+            "op": message.get("op", ""),
+        }
+        if "req_id" in message:
+            answer["req_id"] = message["req_id"]
+        connection.send(json.dumps(answer))
+
+
+def pong(connection: Connection, message: Json) -> Json:
+    """The answer to a JSON ping: each channel of Bybit has its own form."""
+    named = {"req_id": message["req_id"]} if "req_id" in message else {}
+    now = [str(machine_ms())]
+    match connection.channel:
+        case "private":
+            return {**named, "op": "pong", "args": now, "conn_id": connection.conn_id}
+        case "trade":
+            said = {"retCode": 0, "retMsg": "OK", "op": "pong", "data": now}
+            return {**said, "connId": connection.conn_id}
+        case "spot":
+            named = {}
+    form = {"success": True, "ret_msg": "pong", "conn_id": connection.conn_id, "op": "ping"}
+    return {**form, **named}

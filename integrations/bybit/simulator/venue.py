@@ -1,0 +1,173 @@
+"""The exchange itself: time passes, prices move, orders fill; each change is journalled, then told."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from itertools import pairwise
+from typing import Protocol
+
+from integrations.bybit.simulator.account import Account, Request
+from integrations.bybit.simulator.facts import Deposited, Event, Opened, Order
+from integrations.bybit.simulator.journal import Entry, Journal
+from integrations.bybit.simulator.market import Market, Trade
+from integrations.bybit.simulator.path import MarkedPath, Point
+from integrations.bybit.simulator.tape import Tape
+from integrations.bybit.simulator.wire import ApiError
+from market.matching import met
+from market.types import ONE, ZERO, Side
+
+DOLLARS = frozenset({"USDT", "USDC", "USD"})
+
+
+class Listener(Protocol):
+    """Who is told what happened, after it was journalled."""
+
+    def on_account(self, events: Sequence[Event], coins: Sequence[str]) -> None: ...
+
+    def on_trades(self, market: Market, trades: Sequence[Trade]) -> None: ...
+
+
+class Venue:
+    """All markets and the one account. `now` is the tape's clock, ms; it moves in small steps."""
+
+    def __init__(
+        self, tape: Tape, account: Account, journal: Journal, balances: Mapping[str, Decimal]
+    ) -> None:
+        self.tape = tape
+        self.account = account
+        self.now = self.until = tape.start
+        self.stepped = False
+        self._journal = journal
+        self._listeners: list[Listener] = []
+        self._paths = {symbol: MarkedPath(path) for symbol, path in tape.paths.items()}
+        fresh = True
+        for entry in journal.entries():
+            self._replay(entry)
+            fresh = False
+        # Bybit forgets the closed orders of order/realtime when it restarts; history keeps them.
+        account.recently_closed.clear()
+        if fresh:
+            deposits = [Deposited(coin, amount) for coin, amount in balances.items()]
+            account.apply(deposits)
+            journal.write(Entry(self.now, self.now, deposits))
+        self.markets = {
+            symbol: Market(account.pairs[symbol], path, self.now)
+            for symbol, path in self._paths.items()
+        }
+
+    def _replay(self, entry: Entry) -> None:
+        self.account.apply(entry.events)
+        for symbol, price in entry.step.items():
+            ticks = self.account.pairs[symbol].ticks(Decimal(price))
+            self._paths[symbol].mark(self.now, entry.now, ticks)
+            self.stepped = True
+        self.now, self.until = entry.now, entry.until
+
+    def listen(self, listener: Listener) -> None:
+        self._listeners.append(listener)
+
+    # What clients ask for
+
+    def market(self, symbol: str) -> Market:
+        """Raises ApiError for a pair that is not on the tape."""
+        if symbol not in self.markets:
+            raise ApiError(170121, "Invalid symbol.")
+        return self.markets[symbol]
+
+    def place(self, ask: Request) -> Order:
+        """Accept an order and do what it does at once. Raises ApiError."""
+        events = self.account.place(ask, self.market(ask.symbol).quotes(), self.now)
+        opened = events[0]
+        self._commit(Entry(self.now, self.until, events))
+        if not isinstance(opened, Opened):
+            raise TypeError(f"a new order begins with {opened}")
+        return self.account.orders[opened.order_id]
+
+    def cancel(self, order: Order) -> None:
+        """Take an order off the book. Raises ApiError when it is not there."""
+        self._commit(Entry(self.now, self.until, self.account.cancel(order, self.now)))
+
+    def dollars(self, coin: str) -> Decimal:
+        """The coin's price in quote, zero when nothing on the tape prices it."""
+        if coin in DOLLARS:
+            return ONE
+        for market in self.markets.values():
+            if market.pair.instrument.base == coin:
+                return market.price
+        return ZERO
+
+    # Time
+
+    def advance(self, to: int, reserve: int = 0) -> None:
+        """Let time pass up to `to`: prices move along their paths and resting orders fill.
+
+        `reserve` (ms) is time granted ahead: a restart goes on from there, so that a crash
+        between two lines of the journal can never turn the clock back.
+        """
+        ways = {symbol: market.ahead(to) for symbol, market in self.markets.items()}
+        events = self._fills(ways)
+        if events or (reserve and to + reserve // 2 > self.until):
+            self.until = max(self.until, to + reserve)
+            self._commit(Entry(to, self.until, events), ways)
+        else:
+            self._move(ways)
+        self.now = to
+
+    def step(self, prices: Mapping[str, Decimal], seconds: int) -> None:
+        """Move prices by hand, each straight to its goal, while `seconds` pass."""
+        to = self.now + seconds * 1000
+        for symbol, market in self.markets.items():
+            goal = market.pair.ticks(prices[symbol]) if symbol in prices else market.last
+            self._paths[symbol].mark(self.now, to, goal)
+        ways = {symbol: market.ahead(to) for symbol, market in self.markets.items()}
+        goals = {symbol: self.markets[symbol].pair.text(way[-1][1]) for symbol, way in ways.items()}
+        self.stepped = True
+        self._commit(Entry(to, to, self._fills(ways), goals), ways)
+        self.now = self.until = to
+
+    def rest(self) -> None:
+        """Note the exact time at a clean stop."""
+        self._journal.write(Entry(self.now, self.now))
+        self._journal.close()
+
+    def _fills(self, ways: Mapping[str, Sequence[Point]]) -> list[Event]:
+        """The executions on the way, in the order of time over all markets."""
+        hits: list[tuple[int, Order]] = []
+        for symbol, points in ways.items():
+            hits += self._hits(self.markets[symbol], points)
+        hits.sort(key=lambda hit: hit[0])
+        return [
+            self.account.fill_resting(order, time, ahead)
+            for ahead, (time, order) in enumerate(hits)
+        ]
+
+    def _hits(self, market: Market, points: Sequence[Point]) -> list[tuple[int, Order]]:
+        price = market.pair.price
+        low, high = (price(pick(ticks for _, ticks in points)) for pick in (min, max))
+        near = {
+            order.order_id: order
+            for order in self.account.open[market.pair.symbol].values()
+            if (order.price > low if order.side is Side.BUY else order.price < high)
+        }
+        hits: list[tuple[int, Order]] = []
+        for (t0, p0), (t1, p1) in pairwise(points) if near else ():
+            for order in met(near.values(), price(p0), price(p1)) if p0 != p1 else ():
+                way = min(abs(market.pair.ticks(order.price) - p0), abs(p1 - p0))
+                hits.append((t0 + (t1 - t0) * way // abs(p1 - p0), order))
+                del near[order.order_id]
+        return hits
+
+    def _move(self, ways: Mapping[str, Sequence[Point]]) -> None:
+        for symbol, points in ways.items():
+            market = self.markets[symbol]
+            trades = market.move(points)
+            for listener in self._listeners if trades else ():
+                listener.on_trades(market, trades)
+
+    def _commit(self, entry: Entry, ways: Mapping[str, Sequence[Point]] | None = None) -> None:
+        """Journal, change the state, tell: in this order."""
+        self._journal.write(entry)
+        coins = self.account.apply(entry.events)
+        if ways is not None:
+            self._move(ways)
+        for listener in self._listeners if entry.events else ():
+            listener.on_account(entry.events, coins)
