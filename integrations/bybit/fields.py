@@ -17,8 +17,6 @@ class MalformedMessage(Unresolved):
 
 def field(row: Row, name: str) -> Any:  # noqa: ANN401  # any JSON value
     """A field that must be there."""
-    if not isinstance(row, Mapping):
-        raise MalformedMessage(f"a row should be an object with {name}, not {row!r:.80}")
     if name not in row:
         raise MalformedMessage(f"a row has no {name}")
     return row[name]
@@ -30,6 +28,23 @@ def rows(row: Row, name: str) -> list[Any]:
     if not isinstance(value, list):
         raise MalformedMessage(f"{name} should be a list, not {value!r:.80}")
     return value
+
+
+def record(row: Row, name: str) -> Row:
+    """An object within a row."""
+    value = field(row, name)
+    if not isinstance(value, Mapping):
+        raise MalformedMessage(f"{name} should be an object, not {value!r:.80}")
+    return value
+
+
+def records(row: Row, name: str) -> list[Row]:
+    """A list of objects that must be there."""
+    values = rows(row, name)
+    for value in values:
+        if not isinstance(value, Mapping):
+            raise MalformedMessage(f"{name} should hold objects, not {value!r:.80}")
+    return values
 
 
 def text(row: Row, name: str) -> str:

@@ -7,7 +7,16 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from integrations.bybit import wire
-from integrations.bybit.fields import MalformedMessage, Row, field, number, rows, text
+from integrations.bybit.fields import (
+    MalformedMessage,
+    Row,
+    field,
+    number,
+    optional_text,
+    records,
+    rows,
+    text,
+)
 from integrations.bybit.session import TIMEOUT, Answer, Revealing, Session, as_sent
 from market.exchange import Refused
 from market.types import Balance, Candle, Fill, Instrument, Order, OrderRequest, Tick, plain
@@ -65,7 +74,7 @@ class Gateway:
 
     def _instrument(self, symbol: str) -> Instrument:
         answer = self._session.get("get_instruments_info", category="spot", symbol=_symbol(symbol))
-        for row in rows(answer.result, "list"):
+        for row in records(answer.result, "list"):
             if row.get("symbol") == symbol and row.get("status") == "Trading":
                 return wire.instrument(row)
         raise Refused(NO_SUCH_SYMBOL, f"{symbol} is not open for spot trading")
@@ -157,7 +166,7 @@ class Gateway:
                 symbol=_symbol(symbol),
                 orderLinkId=_client_id(client_id),
             )
-            for row in rows(answer.result, "list"):
+            for row in records(answer.result, "list"):
                 if row.get("orderLinkId") == client_id:
                     return wire.order(row)
         return None
@@ -167,7 +176,7 @@ class Gateway:
         where = {"symbol": _symbol(symbol)} if symbol else {}
         found: dict[str, Order] = {}
         for answer in self._pages("get_open_orders", limit=ORDERS_A_PAGE, openOnly=0, **where):
-            for row in rows(answer.result, "list"):
+            for row in records(answer.result, "list"):
                 order = wire.order(row)
                 found.setdefault(order.order_id, order)
         return [order for order in found.values() if order.status.is_open]
@@ -202,7 +211,7 @@ class Gateway:
         return _oldest_first(fill for fill in fills if fill.client_id == client_id)
 
     def _fills(self, answer: Answer) -> list[Fill]:
-        trades = [row for row in rows(answer.result, "list") if wire.is_spot_trade(row)]
+        trades = [row for row in records(answer.result, "list") if wire.is_spot_trade(row)]
         unnamed = {text(row, "symbol") for row in trades if not row.get("feeCurrency")}
         self.instruments(sorted(unnamed - self._instruments.keys()))
         return [wire.fill(row, self._instruments) for row in trades]
@@ -211,7 +220,9 @@ class Gateway:
         """All coins of the unified account that are not zero."""
         answer = self._session.get("get_wallet_balance", accountType="UNIFIED")
         return [
-            balance for account in rows(answer.result, "list") for balance in wire.balances(account)
+            balance
+            for account in records(answer.result, "list")
+            for balance in wire.balances(account)
         ]
 
     def fee_rates(self, symbol: str) -> FeeRates:
@@ -232,8 +243,8 @@ class Gateway:
         answer = self._session.get(endpoint, category="spot", **params)
         while True:
             yield answer
-            cursor = answer.result.get("nextPageCursor") or ""
-            if not rows(answer.result, "list") or not cursor or cursor in seen:
+            cursor = optional_text(answer.result, "nextPageCursor")
+            if not cursor or cursor in seen or not rows(answer.result, "list"):
                 return
             seen.add(cursor)
             answer = self._session.get(endpoint, category="spot", cursor=as_sent(cursor), **params)
@@ -241,7 +252,7 @@ class Gateway:
 
 def _only(answer: Answer, name: str, value: str) -> Row:
     """The row of a list that has this value."""
-    found: list[Row] = [row for row in rows(answer.result, "list") if field(row, name) == value]
+    found: list[Row] = [row for row in records(answer.result, "list") if field(row, name) == value]
     if not found:
         raise MalformedMessage(f"the answer has no row with {name} {value}")
     return found[0]

@@ -6,9 +6,10 @@ from decimal import Decimal
 from integrations.bybit.fields import (
     MalformedMessage,
     Row,
-    field,
     one_of,
     positive,
+    record,
+    records,
     rows,
     stamp,
     text,
@@ -102,13 +103,13 @@ def trades(frame: Row) -> list[Trade]:
             quantity=positive(row, "v"),
             time=stamp(row, "T"),
         )
-        for row in rows(frame, "data")
+        for row in records(frame, "data")
     ]
 
 
 def best(frame: Row) -> Best:
     """A frame of an orderbook.1 topic, which is always a snapshot."""
-    data = field(frame, "data")
+    data = record(frame, "data")
     return Best(text(data, "s"), _top(data, "b"), _top(data, "a"), stamp(frame, "ts"))
 
 
@@ -126,7 +127,7 @@ def _top(data: Row, side: str) -> Decimal | None:
 
 def last(frame: Row) -> Last:
     """A frame of a spot tickers topic, which has neither bid nor ask."""
-    data = field(frame, "data")
+    data = record(frame, "data")
     return Last(text(data, "symbol"), positive(data, "lastPrice"), stamp(frame, "ts"))
 
 

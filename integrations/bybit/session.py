@@ -170,6 +170,8 @@ class Session:
             raise Unresolved(f"{self._host} answered something that is not a Bybit envelope")
         if number != 0:
             raise error_for(number, self._clear(envelope.get("retMsg")), now, reset)
+        if not isinstance(envelope.get("result") or {}, dict):
+            raise Unresolved(f"{self._host} answered with a result that is no object")
 
     def _clear(self, message: object) -> str:
         """The exchange's words, short and without what they may echo of ours (10004 does)."""

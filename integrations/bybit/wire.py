@@ -15,7 +15,8 @@ from integrations.bybit.fields import (
     one_of,
     optional_text,
     positive,
-    rows,
+    record,
+    records,
     stamp,
     text,
 )
@@ -142,9 +143,7 @@ def _fee_coin(
 
 def _extra_fees(row: Row, coin: str) -> Decimal:
     """Taxes that some regions add to the fee, in the same coin."""
-    extra = row.get("extraFees") or []
-    if not isinstance(extra, list):
-        raise MalformedMessage(f"extraFees should be a list, not {extra!r:.80}")
+    extra = records(row, "extraFees") if row.get("extraFees") else []
     if any(text(tax, "feeCoin") != coin for tax in extra):
         raise MalformedMessage("an execution has an extra fee in another coin than its fee")
     return sum((number(tax, "fee") for tax in extra), ZERO)
@@ -159,14 +158,14 @@ def balances(account: Row) -> list[Balance]:
             total=amount(row, "walletBalance") - amount(row, "spotBorrow"),
             locked=not_negative(row, "locked"),
         )
-        for row in rows(account, "coin")
+        for row in records(account, "coin")
     ]
     return [coin for coin in coins if coin.total or coin.locked]
 
 
 def instrument(row: Row) -> Instrument:
     """A spot pair of market/instruments-info."""
-    lot, price = field(row, "lotSizeFilter"), field(row, "priceFilter")
+    lot, price = record(row, "lotSizeFilter"), record(row, "priceFilter")
     largest = "maxLimitOrderQty" if "maxLimitOrderQty" in lot else "maxOrderQty"
     return Instrument(
         symbol=text(row, "symbol"),
@@ -203,7 +202,7 @@ def candles(frame: Row) -> list[Candle]:
     symbol = text(frame, "topic").rpartition(".")[2]
     return [
         _candle(symbol, text(row, "interval"), row, closed=field(row, "confirm") is True)
-        for row in rows(frame, "data")
+        for row in records(frame, "data")
     ]
 
 
@@ -227,13 +226,21 @@ def _candle(symbol: str, interval: str, row: Row, *, closed: bool) -> Candle:
 
 def key_info(result: Row) -> KeyInfo:
     """Permissions of the key that asked."""
-    permissions = field(result, "permissions")
-    addresses = result.get("ips") or ["*"]
+    permissions, addresses = record(result, "permissions"), _words(result, "ips")
     expires = optional_text(result, "expiredAt")
+    try:
+        until = datetime.fromisoformat(expires) if expires else None
+    except ValueError as error:
+        raise MalformedMessage(f"expiredAt should be a time, not {expires!r:.80}") from error
     return KeyInfo(
         read_only=field(result, "readOnly") != 0,
-        may_trade_spot="SpotTrade" in (permissions.get("Spot") or []),
-        may_withdraw="Withdraw" in (permissions.get("Wallet") or []),
-        bound_to_addresses="*" not in addresses,
-        expires=datetime.fromisoformat(expires) if expires else None,
+        may_trade_spot="SpotTrade" in _words(permissions, "Spot"),
+        may_withdraw="Withdraw" in _words(permissions, "Wallet"),
+        bound_to_addresses=bool(addresses) and "*" not in addresses,
+        expires=until,
     )
+
+
+def _words(row: Row, name: str) -> list[object]:
+    value = row.get(name)
+    return value if isinstance(value, list) else []

@@ -1,0 +1,1 @@
+"""Contract tests of the Bybit gateway and streams, over real sockets."""
