@@ -51,9 +51,9 @@ class Lineup:
                 f"port {self.port} of {settings.HOST} is taken; "
                 "choose another with --port or GRIDTRADER_PORT"
             )
+        _check_given_servers()
         servers = self._servers()
         first = [Step(servers, grace=2.5)] if servers else []
-        _check_given_servers()
         prepare = [self._command("migrate", "--noinput", "-v0"), self._command("seed")]
         once = [Step([command], once=True, patience=120.0, grace=0.5) for command in prepare]
         simulator = [Step([self._simulator()], grace=1.5)] if self._runs_simulator() else []
