@@ -17,7 +17,7 @@ def pause(bot: Bot, *, by: str, reason: str = "") -> Bot:
     """Withhold the bot's buys. Raises NotPossible when there is nothing to pause."""
     control.pause(bot, by=by, reason=reason)
     log.info("%s paused by %s%s", bot.slug, by, f": {reason}" if reason else "")
-    transaction.on_commit(partial(_look, bot.pk, bot.slug))
+    look(bot)
     return bot
 
 
@@ -25,8 +25,13 @@ def resume(bot: Bot, *, by: str, reason: str = "") -> Bot:
     """Let the bot buy again. Raises NotPossible when it is not paused."""
     control.resume(bot)
     log.info("%s resumed by %s%s", bot.slug, by, f": {reason}" if reason else "")
-    transaction.on_commit(partial(_look, bot.pk, bot.slug))
+    look(bot)
     return bot
+
+
+def look(bot: Bot) -> None:
+    """Once the change is committed, have the bot tick and the open pages redraw it."""
+    transaction.on_commit(partial(_look, bot.pk, bot.slug))
 
 
 def _look(bot_id: int, slug: str) -> None:

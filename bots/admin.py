@@ -1,0 +1,249 @@
+"""Bots in the admin: grids and facts to read, pause and resume, and a form that deploys."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+
+from bots import control, switches
+from bots.control import NotPossible
+from bots.forms import DeployForm
+from bots.grid.levels import Spacing
+from bots.models import ApiToken, Bot, CapitalMove, Cell, Fill, GridConfig, Order, RoundTrip
+from bots.roles import STEERERS, roles_of
+from market.readonly import NOTHING, ReadOnlyAdmin, number
+from market.types import plain
+
+_MODE_WORDS = {"live": "LIVE, real money"}
+admin.site.site_header = f"GridTrader – {_MODE_WORDS.get(settings.MODE, settings.MODE)}"
+admin.site.site_title = "GridTrader"
+admin.site.index_title = "Grids, facts and accounts"
+
+
+@admin.register(Bot)
+class BotAdmin(ReadOnlyAdmin):
+    """Bots and their states."""
+
+    list_display = ("name", "symbol", "state", "reason", "config", "state_since", "looked_at")
+    shown = (
+        "name", "slug", "symbol", "tag", "state", "reason", "state_since", "config", "deployed_at",
+        "looked_at", "epoch", "lease_until", "news",
+    )  # fmt: skip
+    list_filter = ("state", "symbol")
+    search_fields = ("name", "slug", "symbol")
+    list_select_related = ("config__bot",)
+    actions = ("pause", "resume")
+
+    def has_steer_permission(self, request: HttpRequest) -> bool:
+        """Whether the actions are offered and obeyed: the roles that the API asks for too."""
+        return not STEERERS.isdisjoint(roles_of(request.user))
+
+    @admin.action(description="Pause: no new buys, sells rest", permissions=["steer"])
+    def pause(self, request: HttpRequest, bots: QuerySet[Bot]) -> None:
+        self._switch(request, bots, switches.pause, "paused")
+
+    @admin.action(description="Resume: buy again", permissions=["steer"])
+    def resume(self, request: HttpRequest, bots: QuerySet[Bot]) -> None:
+        self._switch(request, bots, switches.resume, "resumed")
+
+    def _switch(
+        self, request: HttpRequest, bots: QuerySet[Bot], change: Callable[..., Bot], word: str
+    ) -> None:
+        for bot in bots:
+            try:
+                change(bot, by=request.user.get_username())
+            except NotPossible as error:
+                self.message_user(request, f"{error}.", messages.ERROR)
+            else:
+                self.log_change(request, bot, word)
+                self.message_user(request, f"{bot.name} is {word}.", messages.SUCCESS)
+
+
+@admin.register(GridConfig)
+class GridConfigAdmin(ReadOnlyAdmin):
+    """Versions of grids. A version never changes; the form here deploys a new bot."""
+
+    form = DeployForm
+    list_display = (
+        "pair", "version", "range", "levels", "step", number("capital"), "spacing", "stop_loss_at",
+        "btc_filter", "state", "current", "created_at", "created_by",
+    )  # fmt: skip
+    list_filter = ("bot__state", "bot__symbol", "spacing", "btc_filter")
+    search_fields = ("bot__name", "bot__slug", "bot__symbol", "created_by")
+    list_select_related = ("bot",)
+    shown = (
+        "bot", "version", number("lower"), number("upper"), "grids", "levels", "step",
+        number("capital"), "spacing", "sizing", number("reserve"), number("stop_loss"),
+        "btc_filter", "state", "current", "created_at", "created_by",
+    )  # fmt: skip
+    _asked = (
+        (None, {"fields": ("name", "slug", "symbol")}),
+        ("Range", {"fields": ("lower", "upper", "grids", "spacing")}),
+        ("Sizing", {"fields": ("capital", "sizing", "reserve")}),
+        ("Risk", {"fields": ("stop_loss", "btc_filter")}),
+    )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("bots.add_gridconfig")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:  # noqa: ARG002, ANN401
+        return self._asked if obj is None else ((None, {"fields": self.shown}),)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:  # noqa: ARG002, ANN401
+        return () if obj is None else self.shown
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: GridConfig,
+        form: Any,  # noqa: ANN401 - Django's own promise is any form; this page's is DeployForm
+        change: bool,  # noqa: ARG002, FBT001 - Django's signature
+    ) -> None:
+        """Deploy instead of saving: the version and its bot come from one place."""
+        bot = control.deploy(form.deployment(), by=request.user.get_username())
+        obj.pk, obj.bot, obj.version = bot.config_id, bot, 1
+        switches.look(bot)
+
+    @admin.display(description="pair", ordering="bot__symbol")
+    def pair(self, config: GridConfig) -> str:
+        return config.bot.name
+
+    @admin.display(description="levels", ordering="grids")
+    def levels(self, config: GridConfig) -> int:
+        return config.grids + 1
+
+    @admin.display(description="range", ordering="lower")
+    def range(self, config: GridConfig) -> str:
+        return f"{plain(config.lower)} – {plain(config.upper)}"
+
+    @admin.display(description="step")
+    def step(self, config: GridConfig) -> str:
+        """The smallest and the largest step, in percent of the lower of its two prices."""
+        return step_text(config)
+
+    @admin.display(description="stop-loss", ordering="stop_loss")
+    def stop_loss_at(self, config: GridConfig) -> str:
+        return NOTHING if config.stop_loss is None else plain(config.stop_loss)
+
+    @admin.display(description="state", ordering="bot__state")
+    def state(self, config: GridConfig) -> str:
+        return config.bot.get_state_display()
+
+    @admin.display(description="current", boolean=True)
+    def current(self, config: GridConfig) -> bool:
+        return config.bot.config_id == config.pk
+
+
+def step_text(config: GridConfig) -> str:
+    """A grid's step in percent; of an arithmetic one the narrowest and the widest."""
+    if config.spacing == Spacing.GEOMETRIC:
+        ratio = (config.upper / config.lower).ln() / config.grids
+        return f"{(ratio.exp() - 1) * 100:.2f} %"
+    step = (config.upper - config.lower) / config.grids
+    shares: list[Decimal] = [step / (config.upper - step) * 100, step / config.lower * 100]
+    return " – ".join(f"{share:.2f}" for share in shares) + " %"
+
+
+@admin.register(Cell)
+class CellAdmin(ReadOnlyAdmin):
+    """Cells as the engine last saved them."""
+
+    list_display = (
+        "config", "index", number("low"), number("high"), number("quantity"), "side", "trip",
+        number("held"), number("cost"), "reason",
+    )  # fmt: skip
+    shown = (
+        "config", "index", number("low"), number("high"), number("quantity"), "side", "trip",
+        "attempt", "entry", "crossed", number("bought"), number("held"), number("cost"),
+        number("buy_fee"), number("sold"), number("proceeds"), "opened", "reason",
+    )  # fmt: skip
+    list_filter = ("config__bot", "side")
+    search_fields = ("config__bot__slug", "config__bot__symbol")
+    list_select_related = ("config__bot",)
+
+
+@admin.register(Order)
+class OrderAdmin(ReadOnlyAdmin):
+    """Orders of ours and what the exchange said to them."""
+
+    list_display = (
+        "client_id", "bot", "cell", "side", number("price"), number("quantity"), number("filled"),
+        "status", "reason", "created_at", "acknowledged_at",
+    )  # fmt: skip
+    shown = (
+        "client_id", "order_id", "bot", "config", "cell", "symbol", "side", number("price"),
+        number("quantity"), number("filled"), "time_in_force", "status", "reason", "settled",
+        "created_at", "caused_at", "sent_at", "acknowledged_at", "look_after", "not_found",
+    )  # fmt: skip
+    list_filter = ("bot", "side", "status", "settled")
+    search_fields = ("client_id", "order_id", "symbol")
+    list_select_related = ("bot", "config__bot")
+    ordering = ("-id",)
+
+
+@admin.register(Fill)
+class FillAdmin(ReadOnlyAdmin):
+    """Executions of our orders."""
+
+    list_display = (
+        "exec_id", "time", "bot", "side", number("price"), number("quantity"), number("fee"),
+        "fee_coin", "is_maker", "booked",
+    )  # fmt: skip
+    shown = (
+        "exec_id", "order", "bot", "symbol", "side", number("price"), number("quantity"),
+        number("fee"), "fee_coin", "is_maker", "time", "received_at", "booked",
+    )  # fmt: skip
+    list_filter = ("bot", "side", "is_maker", "booked")
+    search_fields = ("exec_id", "order__client_id", "symbol")
+    list_select_related = ("bot", "order")
+    ordering = ("-id",)
+
+
+@admin.register(RoundTrip)
+class RoundTripAdmin(ReadOnlyAdmin):
+    """Bought-and-sold passages of cells."""
+
+    _MONEY = tuple(
+        number(name)
+        for name in ("bought", "sold", "cost", "proceeds", "grid_profit", "inventory_pnl")
+    )
+    list_display = (
+        "closed",
+        "bot",
+        "cell",
+        "trip",
+        *_MONEY,
+    )
+    shown = ("bot", "config", "entry", "opened", "closed", "cell", "trip", *_MONEY)
+    list_filter = ("bot", "entry")
+    search_fields = ("bot__slug", "bot__symbol")
+    list_select_related = ("bot", "config__bot")
+    ordering = ("-id",)
+
+
+@admin.register(CapitalMove)
+class CapitalMoveAdmin(ReadOnlyAdmin):
+    """Coins that came or went other than by our fills."""
+
+    list_display = ("at", "coin", number("amount"), "reason", "opening")
+    shown = list_display
+    list_filter = ("coin", "opening")
+    search_fields = ("coin", "reason")
+    ordering = ("-id",)
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(ReadOnlyAdmin):
+    """Keys to the API: who has some. Deleting one ends it; `manage.py token` makes new ones."""
+
+    list_display = ("user", "created_at")
+    shown = list_display
+    search_fields = ("user__username",)
+    list_select_related = ("user",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
+        return request.user.has_perm("bots.delete_apitoken")
