@@ -120,7 +120,7 @@ class Account:
 
         `ahead` is how many executions were decided before this one and not applied yet.
         """
-        return self._filled(order, order.price, order.leaves, True, time, ahead)
+        return self._filled(order, order.price, order.leaves, time, maker=True, ahead=ahead)
 
     def _opened(self, ask: Request, quotes: Quotes, now: int) -> Opened:
         number = len(self.orders)
@@ -169,7 +169,7 @@ class Account:
         if order.tif == "FOK" and order.goal > quotes.depth:
             return [self._dies(order, "EC_NoEnoughQtyToFill")]
         taken = min(order.goal, quotes.depth)
-        events: list[Event] = [self._filled(order, touch, taken, False, order.created, 0)]
+        events: list[Event] = [self._filled(order, touch, taken, order.created)]
         if taken < order.goal and order.tif != "GTC":
             events.append(self._dies(order, "EC_NoImmediateQtyToFill"))
         return events
@@ -179,7 +179,14 @@ class Account:
         return Ended(order.order_id, "UNKNOWN", reason, order.created)
 
     def _filled(
-        self, order: Order, price: Decimal, qty: Decimal, maker: bool, time: int, ahead: int
+        self,
+        order: Order,
+        price: Decimal,
+        qty: Decimal,
+        time: int,
+        *,
+        maker: bool = False,
+        ahead: int = 0,
     ) -> Filled:
         """An execution with its fee: in what is received, or in what is given for a rebate."""
         pair = self.pairs[order.symbol].instrument

@@ -30,7 +30,7 @@ class Keys:
         if not hmac.compare_digest(headers.get("X-BAPI-API-KEY", "").encode(), self.key.encode()):
             raise ApiError(10003, "API key is invalid.")
         stamp, window = headers.get("X-BAPI-TIMESTAMP", ""), headers.get("X-BAPI-RECV-WINDOW", "")
-        self._check_clock(stamp, window)
+        self.check_clock(stamp, window)
         expected = self.sign(f"{stamp}{self.key}{window}{payload}")
         if not hmac.compare_digest(headers.get("X-BAPI-SIGN", "").encode(), expected.encode()):
             raise ApiError(
@@ -40,8 +40,8 @@ class Keys:
             )
 
     @staticmethod
-    def _check_clock(stamp: str, window: str) -> None:
-        """Bybit's rule: server - recv_window <= timestamp < server + 1000."""
+    def check_clock(stamp: str, window: str) -> None:
+        """Bybit's rule: server - recv_window <= timestamp < server + 1000. Raises ApiError."""
         if not (stamp.isdecimal() and (window.isdecimal() or not window)):
             raise ApiError(10001, "X-BAPI-TIMESTAMP and X-BAPI-RECV-WINDOW must be milliseconds.")
         now, allowed = machine_ms(), int(window or DEFAULT_WINDOW)

@@ -12,17 +12,19 @@ from market.types import ZERO, MalformedNumber, Side, decimal, step_round
 
 LINK_ID = re.compile(r"[A-Za-z0-9_-]{1,36}")
 TIMES_IN_FORCE = frozenset({"GTC", "IOC", "FOK", "PostOnly"})
+Params = Mapping[str, Any]
+DIGITS = 18  # of a whole number in a query
 WEEK = 7 * 24 * 3_600_000
 FOREVER = 2**62
 
 
-def text(params: Mapping[str, Any], name: str, default: str = "") -> str:
+def text(params: Params, name: str, default: str = "") -> str:
     """A parameter as text; numbers in a JSON body are accepted as Bybit does."""
     value = params.get(name, default)
     return default if value is None else str(value)
 
 
-def needed(params: Mapping[str, Any], name: str) -> str:
+def needed(params: Params, name: str) -> str:
     """A parameter that must be there. Raises ApiError 10001."""
     value = text(params, name)
     if not value:
@@ -30,24 +32,24 @@ def needed(params: Mapping[str, Any], name: str) -> str:
     return value
 
 
-def spot(params: Mapping[str, Any]) -> None:
+def spot(params: Params) -> None:
     """Only the spot category lives here. Raises ApiError 10001."""
     category = text(params, "category")
     if category != "spot":
-        raise ApiError(10001, f"params error: category {category!r} invalid, only spot is simulated")
+        raise ApiError(10001, f"params error: category {category!r}: only spot is simulated")
 
 
-def number(params: Mapping[str, Any], name: str, default: int) -> int:
+def number(params: Params, name: str, default: int) -> int:
     """A whole number, not negative. Raises ApiError 10001."""
     value = text(params, name)
     if not value:
         return default
-    if not (value.isdecimal() and value.isascii() and len(value) < 19):
+    if not (value.isdecimal() and value.isascii() and len(value) <= DIGITS):
         raise ApiError(10001, f"params error: {name} must be a whole number")
     return int(value)
 
 
-def limit(params: Mapping[str, Any], default: int, most: int) -> int:
+def limit(params: Params, default: int, most: int) -> int:
     """The page size: at least 1, silently cut to what the endpoint allows."""
     size = number(params, "limit", default)
     if size < 1:
@@ -55,8 +57,8 @@ def limit(params: Mapping[str, Any], default: int, most: int) -> int:
     return min(size, most)
 
 
-def window(params: Mapping[str, Any], now: int) -> tuple[int, int]:
-    """startTime and endTime, at most 7 days apart; the last 7 days when neither is given."""
+def window(params: Params, now: int) -> tuple[int, int]:
+    """The times asked for, at most 7 days apart; the last 7 days when neither is given."""
     start, end = number(params, "startTime", -1), number(params, "endTime", -1)
     if start < 0 and end < 0:
         return now - WEEK, FOREVER

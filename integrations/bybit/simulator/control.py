@@ -38,7 +38,7 @@ def _price(venue: Venue, symbol: str, price: object) -> Decimal:
     return value
 
 
-def state(venue: Venue, speed: float, whole: bool = True) -> Json:
+def state(venue: Venue, speed: float, *, whole: bool) -> Json:
     """The truth: clock and prices, and with `whole` every order, execution and wallet line."""
     account, markets = venue.account, venue.markets
     clock = {

@@ -1,4 +1,4 @@
-"""What happened on the account: orders and the events that change them, as written to the journal."""
+"""What happened on the account: orders, and the journalled events that change them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields

@@ -1,4 +1,4 @@
-"""The simulator's memory on disk: one JSON line for each thing that happened, written before the answer.
+"""The simulator's memory on disk: a JSON line for each thing that happened, before its answer.
 
 A `kill -9` at any moment loses nothing that was answered: a line is one write to the kernel, and a
 torn last line is dropped, for its answer was never sent. (A power cut may lose the last seconds:

@@ -85,9 +85,7 @@ class CandlePath:
         i = bisect_right(self._times, offset) - 1
         if i + 1 == len(self._times):
             return prices[i]
-        return between(
-            (self._times[i], prices[i]), (self._times[i + 1], prices[i + 1]), offset
-        )
+        return between((self._times[i], prices[i]), (self._times[i + 1], prices[i + 1]), offset)
 
     def corners(self, start: int, end: int) -> Iterator[Point]:
         loop, offset = divmod(start - self.start, self.span)
@@ -130,7 +128,7 @@ class CandlePath:
 
 
 class MarkedPath:
-    """A path that grows by marks (steps by hand, trades from a stream) after another path's past."""
+    """A path that grows by marks (steps by hand) after another path's past."""
 
     def __init__(self, past: Path) -> None:
         self._past = past

@@ -20,8 +20,9 @@ from integrations.bybit.simulator.account import Account, Rates
 from integrations.bybit.simulator.auth import Keys
 from integrations.bybit.simulator.feeds import Feeds
 from integrations.bybit.simulator.journal import Journal
+from integrations.bybit.simulator.orders_socket import OrderEntry
 from integrations.bybit.simulator.pairs import load_pairs
-from integrations.bybit.simulator.rest import ENDPOINTS, Endpoint, key_info
+from integrations.bybit.simulator.rest import Endpoint, endpoints
 from integrations.bybit.simulator.sockets import Hub
 from integrations.bybit.simulator.tape import open_tape
 from integrations.bybit.simulator.venue import Venue
@@ -64,9 +65,10 @@ class Simulator:
         journal = Journal(options.state, f"{tape.name} {tape.print}")
         self.venue = Venue(tape, account, journal, options.balances)
         self._hub = Hub(options.keys)
+        self._hub.order_entry = OrderEntry(self.venue, options.keys).answer
         self._feeds = Feeds(self.venue, self._hub)
         self._calls: dict[str, deque[int]] = defaultdict(deque)
-        self._endpoints = {**ENDPOINTS, "/v5/user/query-api": key_info(options.keys.key)}
+        self._endpoints = endpoints(options.keys.key)
         self._runner = web.AppRunner(self._application(), access_log=None)
         self._clock: asyncio.Task[None] | None = None
         self.port = options.port
@@ -172,7 +174,7 @@ class Simulator:
                 control.step(self.venue, self.options.speed, _body(await request.text()))
                 self.flush()
             whole = request.path == "/sim/state"
-            return web.json_response(control.state(self.venue, self.options.speed, whole))
+            return web.json_response(control.state(self.venue, self.options.speed, whole=whole))
         except ApiError as error:
             return web.json_response({"error": error.message}, status=error.code)
 

@@ -5,7 +5,7 @@ import json
 import logging
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 
 from aiohttp import WSMsgType, web
 
@@ -25,12 +25,15 @@ ARGS_LIMIT = 10  # topics in one request, spot
 class Connection:
     """One client. Frames are queued, so that a slow reader never delays the exchange."""
 
-    def __init__(self, socket: web.WebSocketResponse, channel: str) -> None:
+    def __init__(
+        self, socket: web.WebSocketResponse, channel: str, transport: asyncio.Transport | None
+    ) -> None:
         self.channel = channel
         self.conn_id = uuid.uuid4().hex
         self.authenticated = False
         self.topics: set[str] = set()
         self._socket = socket
+        self._transport = transport
         self._queue: asyncio.Queue[str] = asyncio.Queue(QUEUE_LIMIT)
 
     def send(self, frame: str) -> None:
@@ -39,8 +42,17 @@ class Connection:
         except asyncio.QueueFull:
             log.warning("cut off a client on %s that reads too slowly", self.channel)
             self.topics.clear()
-            if self._socket._req is not None and self._socket._req.transport is not None:
-                self._socket._req.transport.abort()
+            if self._transport is not None:
+                self._transport.abort()
+
+    def answer(self, message: Json, said: str = "", *, success: bool = True) -> None:
+        """Ack a message in the form that public and private channels share."""
+        answer = {"success": success, "ret_msg": said, "conn_id": self.conn_id}
+        named = {"req_id": message["req_id"]} if "req_id" in message else {}
+        self.send(json.dumps({**answer, **named, "op": message.get("op", "")}))
+
+    def refuse(self, message: Json, why: str) -> None:
+        self.answer(message, why, success=False)
 
     async def write_forever(self) -> None:
         while True:
@@ -57,6 +69,7 @@ class Hub:
         # Set by whoever publishes: is it a topic of this channel, and its first frame if any.
         self.knows: Callable[[str, str], bool] = lambda _channel, _topic: False
         self.first: Callable[[str], Json | None] = lambda _topic: None
+        self.order_entry: Callable[[Connection, Json], Json] = lambda _connection, _message: {}
 
     @property
     def topics(self) -> Iterable[str]:
@@ -77,7 +90,7 @@ class Hub:
         """Talk to one client until it leaves. Protocol pings are answered by aiohttp."""
         socket = web.WebSocketResponse(max_msg_size=2**20)
         await socket.prepare(request)
-        connection = Connection(socket, channel)
+        connection = Connection(socket, channel, request.transport)
         self._sockets.add(socket)
         writer = asyncio.create_task(connection.write_forever())
         acks: set[asyncio.Task[None]] = set()
@@ -104,43 +117,55 @@ class Hub:
         except ValueError:
             message = None
         if not isinstance(message, dict):
-            self._answer(connection, {"op": ""}, False, "error:not a JSON object")
+            connection.refuse({}, "error:not a JSON object")
             return
         match message.get("op"):
             case "ping":
                 connection.send(json.dumps(pong(connection, message)))
+            case _ if connection.channel == "trade":
+                self._later(acks, self._order(connection, self.order_entry(connection, message)))
             case "auth" if connection.channel == "private":
                 self._authenticate(connection, message)
             case "subscribe" | "unsubscribe":
-                task = asyncio.create_task(self._subscription(connection, message))
-                acks.add(task)
-                task.add_done_callback(acks.discard)
+                self._later(acks, self._subscription(connection, message))
             case other:
-                self._answer(connection, message, False, f"error:handler not found,op:{other}")
+                connection.refuse(message, f"error:handler not found,op:{other}")
+
+    @staticmethod
+    def _later(acks: set[asyncio.Task[None]], work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        acks.add(task)
+        task.add_done_callback(acks.discard)
+
+    @staticmethod
+    async def _order(connection: Connection, answer: Json) -> None:
+        """The order is done already; pybit awaits its answer only after it has sent."""
+        await asyncio.sleep(ACK_DELAY)
+        connection.send(json.dumps(answer))
 
     def _authenticate(self, connection: Connection, message: Json) -> None:
         try:
             self._keys.check_socket(message.get("args"))
         except ApiError as error:
-            self._answer(connection, message, False, error.message)
+            connection.refuse(message, error.message)
             return
         connection.authenticated = True
-        self._answer(connection, message, True, "")
+        connection.answer(message)
 
     async def _subscription(self, connection: Connection, message: Json) -> None:
-        """Ack a (un)subscribe after the delay; a topic's frames begin after its ack, never before."""
+        """Ack a (un)subscribe after the delay; a topic's frames never come before its ack."""
         await asyncio.sleep(ACK_DELAY)
         topics = message.get("args")
         fault = self._fault(connection, message, topics)
         if fault or not isinstance(topics, list):
-            self._answer(connection, message, False, fault)
+            connection.refuse(message, fault)
             return
         said = "subscribe" if connection.channel == "spot" else ""
         if message["op"] == "unsubscribe":
             self._drop(connection, topics)
-            self._answer(connection, message, True, said and "unsubscribe")
+            connection.answer(message, said and "unsubscribe")
             return
-        self._answer(connection, message, True, said)
+        connection.answer(message, said)
         for topic in topics:
             connection.topics.add(topic)
             self._listeners[topic].add(connection)
@@ -170,18 +195,6 @@ class Hub:
                 listeners.discard(connection)
                 if not listeners:
                     del self._listeners[topic]
-
-    @staticmethod
-    def _answer(connection: Connection, message: Json, success: bool, said: str) -> None:
-        answer = {
-            "success": success,
-            "ret_msg": said,
-            "conn_id": connection.conn_id,
-            "op": message.get("op", ""),
-        }
-        if "req_id" in message:
-            answer["req_id"] = message["req_id"]
-        connection.send(json.dumps(answer))
 
 
 def pong(connection: Connection, message: Json) -> Json:

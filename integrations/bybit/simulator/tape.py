@@ -1,4 +1,4 @@
-"""Where prices come from: candle files, or a seeded synthetic path; read once, checked, made paths."""
+"""Where prices come from: candle files or a seeded synthetic path, checked and made into paths."""
 
 import csv
 import gzip
@@ -67,9 +67,13 @@ def open_tape(source: str, pairs: Mapping[str, Pair]) -> Tape:
     """
     if source.startswith("synthetic:"):
         return _assemble(source, list(_synthetic(source, pairs)))
+    if source == "bybit":
+        raise TapeError(
+            "tape bybit: live prices are not served yet; give a folder, file or synthetic:SEED"
+        )
     where = File(source) if source else BUNDLED
-    name = source.rstrip("/") if source else "bundled sample"
-    return _assemble(File(name).name, [read_recording(file, pairs) for file in _files(where)])
+    name = "bundled sample" if where.resolve() == BUNDLED else where.resolve().name
+    return _assemble(name, [read_recording(file, pairs) for file in _files(where)])
 
 
 def _files(where: File) -> list[File]:
@@ -88,7 +92,7 @@ def read_recording(file: File, pairs: Mapping[str, Pair]) -> Recording:
     symbol = re.split(r"[-.]", file.name, maxsplit=1)[0]
     if symbol not in pairs:
         known = ", ".join(sorted(pairs))
-        raise TapeError(f"{file.name}: no pair {symbol!r} here; a file name starts with one of {known}")
+        raise TapeError(f"{file.name}: the name must start with a pair: {known}")
     candles = list(_read_candles(file, symbol))
     if not candles:
         raise TapeError(f"{file.name}: no candles in it")
@@ -119,7 +123,8 @@ def _candle(symbol: str, row: list[str], where: str) -> Candle:
         time = int(row[0])
         opened, high, low, close, volume = (decimal(cell) for cell in row[1:6])
         middle = (opened + high + low + close) / 4
-        turnover = decimal(row[6]) if len(row) > 6 and row[6] else middle * volume
+        given = "".join(row[len(COLUMNS) : len(COLUMNS) + 1])
+        turnover = decimal(given) if given else middle * volume
     except (ValueError, IndexError, MalformedNumber) as error:
         raise TapeError(f"{where}: not a candle ({error})") from error
     candle = Candle(symbol, "", time, opened, high, low, close, volume, turnover)

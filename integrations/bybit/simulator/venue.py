@@ -1,4 +1,4 @@
-"""The exchange itself: time passes, prices move, orders fill; each change is journalled, then told."""
+"""The exchange itself: time passes, orders fill; each change is journalled, then told."""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal

@@ -43,7 +43,7 @@ class Command(BaseCommand):
         parser.add_argument("--key", default="", help="API key (or BYBIT_API_KEY)")
         parser.add_argument("--secret", default="", help="API secret (or BYBIT_API_SECRET)")
 
-    def handle(self, *_args: Any, **given: Any) -> None:
+    def handle(self, *args: object, **given: Any) -> None:  # noqa: ANN401 - Django's signature
         try:
             asyncio.run(self._run(self._options(given)))
         except (TapeError, JournalError) as error:

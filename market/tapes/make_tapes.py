@@ -1,4 +1,5 @@
-"""Cuts the bundled tapes out of raw recordings (see README.md): `python market/tapes/make.py FOLDER`.
+# ruff: noqa: INP001 - a script beside its data, never imported
+"""Cuts the bundled tapes out of raw recordings: `python market/tapes/make_tapes.py FOLDER`.
 
 Standard library only, and deterministic: the same recordings give the same bytes.
 """
@@ -57,7 +58,7 @@ def cut(rows: list[list[str]], divisor: int, tick: Decimal) -> list[list[str]]:
             row[0],
             *(text(on_tick(Decimal(price) / divisor, tick)) for price in row[1:5]),
             text(Decimal(row[5]) * divisor),
-            text(Decimal(row[6])) if len(row) > 6 and row[6] else "",
+            text(Decimal(row[6])) if row[6:] and row[6] else "",
         ]
         for row in rows
     ]

@@ -1,0 +1,67 @@
+"""Order entry over WebSocket (Bybit v5, /v5/trade): the same orders as by REST, in other words."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from integrations.bybit.simulator.auth import Keys
+from integrations.bybit.simulator.rest_trade import cancel, create
+from integrations.bybit.simulator.sockets import Connection
+from integrations.bybit.simulator.venue import Venue
+from integrations.bybit.simulator.wire import ApiError, Json, machine_ms
+
+OPERATIONS = {"order.create": create, "order.cancel": cancel}
+BUDGET = 20  # calls a second, as by REST
+
+
+class OrderEntry:
+    """Answers the messages of the trade channel; whoever owns the hub plugs it in."""
+
+    def __init__(self, venue: Venue, keys: Keys) -> None:
+        self._venue = venue
+        self._keys = keys
+
+    def answer(self, connection: Connection, message: Json) -> Json:
+        """The frame that answers one message."""
+        op = str(message.get("op", ""))
+        frame = {"retCode": 0, "retMsg": "OK", "op": op, "connId": connection.conn_id}
+        named = {"reqId": message["reqId"]} if "reqId" in message else {}
+        try:
+            return {**named, **frame, **self._do(connection, op, message)}
+        except ApiError as error:
+            failed = {"retCode": error.code, "retMsg": error.message, "data": {}, "retExtInfo": {}}
+            return {**named, **frame, **failed}
+
+    def _do(self, connection: Connection, op: str, message: Json) -> Json:
+        if op == "auth":
+            if connection.authenticated:
+                raise ApiError(20001, "Repeated auth")
+            self._keys.check_socket(message.get("args"))
+            connection.authenticated = True
+            return {}
+        if op not in OPERATIONS:
+            raise ApiError(10404, f"op type {op!r} is not found")
+        if not connection.authenticated:
+            raise ApiError(10003, "Please log in first")
+        header, args = message.get("header"), message.get("args")
+        if not (isinstance(header, Mapping) and isinstance(args, list) and len(args) == 1):
+            raise ApiError(10001, "params error: header and args with one order are required")
+        self._keys.check_clock(_word(header, "TIMESTAMP"), _word(header, "RECV-WINDOW"))
+        if not isinstance(args[0], dict):
+            raise ApiError(10001, "params error: the order must be an object")
+        data = OPERATIONS[op](self._venue, args[0])
+        return {"data": data, "retExtInfo": {}, "header": _budget()}
+
+
+def _word(header: Mapping[str, Any], name: str) -> str:
+    """A header value; pybit sends numbers where the docs say text."""
+    return str(header.get(f"X-BAPI-{name}", ""))
+
+
+def _budget() -> Json:
+    now = str(machine_ms())
+    return {
+        "X-Bapi-Limit": str(BUDGET),
+        "X-Bapi-Limit-Status": str(BUDGET - 1),
+        "X-Bapi-Limit-Reset-Timestamp": now,
+        "Timenow": now,
+    }
