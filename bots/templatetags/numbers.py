@@ -205,27 +205,20 @@ def live(context: template.Context, path: str, kind: str, classes: str = "") -> 
     tick = ""
     if path.startswith("."):
         card = context["card"]
-        path, tick = f"bots.{card['slug']}{path}", card["tick"]
+        path, tick = f"bots.{card['slug']}{path}", card["tick"] or ""
     return node(find(context["state"], path), kind, tick, {"class": classes, "data-live": path})
 
 
-@register.simple_tag(takes_context=True)
-def cell(context: template.Context, index: str, name: str, kind: str) -> SafeString:
-    """A live value of one cell of the block's bot."""
-    return live(context, f".cells.{index}.{name}", kind)
-
-
 @register.simple_tag
-def field(row: Mapping[str, object], name: str, kind: str, classes: str = "") -> SafeString:
-    """A value of one row; the browser fills the same fields in rows it adds."""
-    tick = str(row.get("tick", ""))
-    return node(row.get(name), kind, tick, {"class": classes, "data-field": name})
+def field(row: Mapping[str, object], name: str, kind: str, tick: str | None = "") -> SafeString:
+    """A value of one row; the browser writes the same fields, also in rows that it adds."""
+    return node(row.get(name), kind, tick or "", {"data-field": name})
 
 
 @register.filter
-def as_price(value: object, tick: str) -> str:
+def as_price(value: object, tick: str | None) -> str:
     """The bare text of a price, for sentences."""
-    return show(value, "price", tick).text
+    return show(value, "price", tick or "").text
 
 
 @register.filter

@@ -6,21 +6,17 @@ import { write } from "./format.js";
 import { watch } from "./freshness.js";
 import { draw, restingText } from "./ladder.js";
 import { connect } from "./live.js";
-import { toast } from "./toast.js";
 
 const FILLS_SHOWN = 12;
 
 const state = { bots: {}, fills: [] };
 const changed = { bots: new Set(), fills: false, scheduled: false, quiet: true };
-const nodes = [...document.querySelectorAll("[data-live]")].map((node) => ({
-  node,
-  path: node.dataset.live.split("."),
-  tick: node.closest("[data-tick]")?.dataset.tick,
-}));
+const nodes = [...document.querySelectorAll("[data-live]")].map((node) => ({ node, path: node.dataset.live.split(".") }));
 const fillsBody = document.querySelector("[data-fills]");
-const fillRow = document.querySelector("#fill-row");
 const freshness = watch(document.querySelector("#connection"));
 
+const tickOf = (slug) => state.bots[slug]?.tick ?? "";
+const isKnown = ([root, slug]) => (root === "bots" ? slug in state.bots : root in state);
 const find = (path) => path.reduce((value, part) => value?.[part], state);
 
 // A number that moved is tinted for a moment; prices move all the time and are not.
@@ -39,33 +35,48 @@ const showCard = (card) => {
   draw(article.querySelector("[data-ladder]"), card);
   const form = article.querySelector("form"); // only those who may steer have one
   if (form) offer(form, card);
-  if (card.cells.length !== Number(article.dataset.cells)) {
-    article.dataset.cells = card.cells.length;
-    toast(`The grid of ${card.name} has changed. Reload the page to see its cells.`, "bad");
-  }
+  showCells(card);
+};
+
+const newRow = (template) => document.querySelector(template).content.firstElementChild.cloneNode(true);
+
+const writeRow = (row, values, tick) => {
+  for (const node of row.querySelectorAll("[data-field]")) write(node, values[node.dataset.field], tick);
+  return row;
+};
+
+// The ladder's table, highest cell first; rows are made anew only when their number changes.
+const showCells = ({ slug, cells, tick }) => {
+  const body = document.querySelector(`[data-cells="${slug}"]`);
+  if (body.children.length !== cells.length) body.replaceChildren(...cells.map(() => newRow("#cell-row")));
+  cells.forEach((cell, i) => writeRow(body.children[cells.length - 1 - i], cell, tick ?? ""));
+  document.querySelector(`[data-no-cells="${slug}"]`).hidden = cells.length > 0;
 };
 
 const rowOf = (fill) => {
-  const row = fillRow.content.firstElementChild.cloneNode(true);
-  row.dataset.fill = fill.id;
-  for (const node of row.querySelectorAll("[data-field]")) write(node, fill[node.dataset.field], state.bots[fill.bot]?.tick);
+  const row = writeRow(newRow("#fill-row"), fill, tickOf(fill.bot));
+  row.dataset.id = fill.id;
   return row;
 };
 
 const showFills = () => {
-  const known = new Map([...fillsBody.children].map((row) => [row.dataset.fill, row]));
+  const known = new Map([...fillsBody.children].map((row) => [row.dataset.id, row]));
   fillsBody.replaceChildren(...state.fills.map((fill) => known.get(fill.id) ?? rowOf(fill)));
   document.querySelector("[data-no-fills]").hidden = state.fills.length > 0;
   document.querySelector("[data-some-fills]").hidden = state.fills.length === 0;
 };
 
+const showLevel = (note, level) => {
+  note.dataset.level = level;
+  note.querySelector("use").setAttribute("href", level === "ok" ? "#level-ok" : "#level-alert");
+};
+
 const paint = () => {
   changed.scheduled = false;
-  for (const { node, path, tick } of nodes) if (write(node, find(path), tick)) flash(node);
+  for (const { node, path } of nodes) if (isKnown(path) && write(node, find(path), tickOf(path[1]))) flash(node);
   for (const slug of changed.bots) showCard(state.bots[slug]);
   if (changed.fills) showFills();
-  const note = document.querySelector("#sentence");
-  if (note && state.sentence) note.dataset.level = state.sentence.level;
+  if (state.sentence) showLevel(document.querySelector("#sentence"), state.sentence.level);
   changed.bots.clear();
   changed.fills = changed.quiet = false;
 };
@@ -118,7 +129,7 @@ const takers = {
 const receive = ({ type, data }) => {
   if (!takers[type]) return;
   takers[type](data);
-  if (Object.keys(state.bots).length || type === "snapshot") schedule();
+  schedule();
 };
 
 listen((slug) => state.bots[slug]?.state ?? document.querySelector(`[data-bot="${slug}"]`).dataset.state, (card) => {

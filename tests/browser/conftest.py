@@ -1,0 +1,173 @@
+"""A site to look at: daphne on the test database, a real Chromium, and a page that minds errors."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.contrib.auth.models import User
+from django.db import connection, connections
+from django.test import Client
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from bots import roles
+from tests.browser.house import furnish
+from tests.browser.venue import Venue
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
+SHOTS = ROOT / "var" / "shots"
+NAME, PASSWORD = "operator", "a long password"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="package")
+def site(django_db_setup: None) -> Iterator[str]:
+    """The address of a daphne that serves the test database, as in production but for the port."""
+    settings_of = connection.settings_dict
+    environment = {
+        **os.environ,
+        "DATABASE_URL": "postgres://{USER}:{PASSWORD}@{HOST}:{PORT}/{NAME}".format(**settings_of),
+        "REDIS_URL": settings.REDIS_URL,
+        "PYTHONUNBUFFERED": "1",
+    }
+    command = [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", "0"]
+    process = subprocess.Popen(
+        [*command, "gridtrader.asgi:application"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        yield f"http://127.0.0.1:{_port(process)}"
+    finally:
+        process.terminate()
+        process.communicate(timeout=10)
+
+
+def _port(process: "subprocess.Popen[str]") -> int:
+    """The port that daphne says it got; its log is the only place where it stands."""
+    assert process.stdout is not None
+    said = []
+    for line in process.stdout:
+        said.append(line)
+        if found := re.search(r"Listening on TCP address 127\.0\.0\.1:(\d+)", line):
+            return int(found[1])
+    raise AssertionError(f"daphne did not start:\n{''.join(said)}")
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium. Where there is none its tests are skipped, or fail if it is required."""
+    if not CHROMIUM.exists():
+        reason = f"no browser: {CHROMIUM} is missing (apt-get install chromium, or set CHROMIUM)"
+        if os.environ.get("GRIDTRADER_REQUIRE_BROWSER") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    # Playwright keeps an event loop in this thread, beside which Django would refuse its ORM.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    with sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=str(CHROMIUM))
+        yield running
+        running.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture
+def operator(transactional_db: None) -> User:
+    """An account whose password the site can check: tests hash with a method it does not know."""
+    roles.ensure_groups()
+    user = User.objects.create_superuser(NAME)
+    user.password = PBKDF2PasswordHasher().encode(PASSWORD, "salt", iterations=1000)
+    user.save()
+    return user
+
+
+@pytest.fixture
+def venue(transactional_db: None) -> Venue:
+    """The four bots with resting orders, and the exchange they rest on."""
+    return furnish()
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Callable[..., Any]]:
+    """Calls a function in another thread, as the stream process would, and waits for it."""
+    with ThreadPoolExecutor(1) as pool:
+        yield lambda function, *args: pool.submit(function, *args).result(timeout=30)
+        pool.submit(connections.close_all).result(timeout=30)
+
+
+@pytest.fixture
+def open_context(browser: Browser, site: str) -> Iterator[Callable[..., BrowserContext]]:
+    """Makes browser contexts that keep a list of what their consoles complain about."""
+    contexts: list[BrowserContext] = []
+
+    def make(**options: Any) -> BrowserContext:
+        context = browser.new_context(base_url=site, **options)
+        context.set_default_timeout(10_000)
+        contexts.append(context)
+        return context
+
+    yield make
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What pages complained about; a test that expects none ends with it empty."""
+    return []
+
+
+@pytest.fixture
+def log_in(
+    open_context: Callable[..., BrowserContext], site: str, operator: User, complaints: list[str]
+) -> Callable[..., Page]:
+    """Opens the dashboard as the operator, in a context with the given options."""
+    client = Client()
+    client.force_login(operator)
+    session = client.cookies[settings.SESSION_COOKIE_NAME].value
+
+    def enter(**options: Any) -> Page:
+        context = open_context(**options)
+        cookie = {"name": settings.SESSION_COOKIE_NAME, "value": session, "url": site}
+        context.add_cookies([cookie])
+        page = listen(context.new_page(), complaints)
+        page.goto("/")
+        return page
+
+    return enter
+
+
+def listen(page: Page, complaints: list[str]) -> Page:
+    """Note errors and warnings of the console (CSP violations among them) and failed requests."""
+    page.on(
+        "console",
+        lambda said: (
+            complaints.append(f"{said.type}: {said.text}")
+            if said.type in {"error", "warning"}
+            else None
+        ),
+    )
+    page.on("pageerror", lambda error: complaints.append(f"exception: {error}"))
+    page.on(
+        "response",
+        lambda answer: (
+            complaints.append(f"{answer.status}: {answer.url}") if answer.status >= 400 else None
+        ),
+    )
+    return page

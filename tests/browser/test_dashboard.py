@@ -1,0 +1,182 @@
+"""The dashboard in a real browser: log in, look, watch it live, pause and resume."""
+
+from collections.abc import Callable
+from typing import Any
+
+import re
+import pytest
+from playwright.sync_api import Page, expect
+
+from bots import live, reports
+from bots.models import Bot
+from market import ingest
+from market.types import Side
+from tests.browser.conftest import SHOTS
+from tests.browser.house import fill, nearest, run_all
+from tests.browser.venue import START, Venue, tick
+
+Enter = Callable[..., Page]
+Elsewhere = Callable[..., Any]
+
+
+@pytest.fixture
+def page(venue: Venue, log_in: Enter, complaints: list[str]) -> Page:
+    """The dashboard, live."""
+    return live_page(log_in, viewport={"width": 1440, "height": 900})
+
+
+def live_page(log_in: Enter, **options: Any) -> Page:
+    """The dashboard after its first snapshot."""
+    page = log_in(**options)
+    expect(page.locator("#connection")).to_contain_text(re.compile("Live|Delayed"))
+    return page
+
+
+def text_of(page: Page, path: str) -> str:
+    return page.locator(f'[data-live="{path}"]').first.inner_text()
+
+
+def test_four_cards_say_what_the_reports_say(page: Page, complaints: list[str]) -> None:
+    expect(page.locator("article.bot")).to_have_count(4)
+    state = reports.dashboard()
+    for card in state["bots"]:
+        article = page.locator(f'[data-bot="{card["slug"]}"]')
+        expect(article.get_by_role("heading")).to_have_text(card["name"])
+        counts = card["resting"]
+        expect(article).to_contain_text(
+            f"{counts['sells']} sells and {counts['buys']} buys resting"
+        )
+    for name in ("equity", "fees", "floating"):
+        node = page.locator(f'[data-live="totals.{name}"]').first
+        expect(node).to_have_attribute("data-raw", state["totals"][name])
+    assert text_of(page, "bots.btc-usdt.price.last") == "97,012.50"
+    expect(page.locator("[data-fills] tr")).to_have_count(12)
+    assert complaints == []
+
+
+def test_a_tiny_price_reads_well_and_copies_in_full(page: Page) -> None:
+    price = page.locator('[data-live="bots.pepe-usdt.price.last"]')
+    expect(price.locator(".pretty")).to_have_text("0.0₅4462")
+    expect(price.locator(".vh")).to_have_text("0.000004462")
+    copied = price.evaluate(
+        """node => {
+            getSelection().selectAllChildren(node);
+            const event = new ClipboardEvent("copy", {clipboardData: new DataTransfer(), bubbles: true});
+            node.dispatchEvent(event);
+            return event.clipboardData.getData("text/plain");
+        }"""
+    )
+    assert copied == "0.000004462"
+
+
+def test_a_tick_changes_the_price_without_reload(
+    page: Page, elsewhere: Elsewhere, complaints: list[str]
+) -> None:
+    before = page.locator('[data-ladder="btc-usdt"] .now').get_attribute("d")
+    page.evaluate("window.unchanged = true")
+    elsewhere(live.price, "btc-usdt", tick("BTCUSDT", "97222.25", START + 60_000))
+    expect(page.locator('[data-live="bots.btc-usdt.price.last"]')).to_have_text("97,222.25")
+    assert page.locator('[data-ladder="btc-usdt"] .now').get_attribute("d") != before
+    assert page.evaluate("window.unchanged")
+    assert complaints == []
+
+
+def test_a_fill_appears_on_top_with_its_profit(
+    page: Page, venue: Venue, elsewhere: Elsewhere, complaints: list[str]
+) -> None:
+    sold = nearest("btc-usdt", Side.SELL)
+    elsewhere(fill, venue, sold, START + 1000)
+    elsewhere(run_all, venue)
+    elsewhere(live.hint, "btc-usdt", "fill")
+    first = page.locator("[data-fills] tr").first
+    expect(first).to_have_attribute("data-id", f"e-{sold}")
+    expect(first.locator(".side-sell")).to_have_text("Sell")
+    expect(first.locator('[data-field="profit"]')).to_have_class("up")
+    expect(page.locator("[data-fills] tr")).to_have_count(12)
+    expect(page.locator('[data-live="totals.round_trips"]')).to_have_text("1")
+    assert complaints == []
+
+
+def test_pause_waits_for_the_state_and_resume_brings_it_back(
+    page: Page, complaints: list[str]
+) -> None:
+    article = page.locator('[data-bot="doge-usdt"]')
+    article.get_by_role("button", name="Pause DOGE/USDT").click()
+    expect(article.locator("[data-state-chip]")).to_have_text("Paused")
+    expect(article.get_by_role("button", name="Resume DOGE/USDT")).to_be_enabled()
+    assert Bot.objects.get(slug="doge-usdt").state == Bot.State.PAUSED
+    expect(page.get_by_role("status").filter(has_text="DOGE/USDT is paused")).to_be_visible()
+    article.get_by_role("button", name="Resume DOGE/USDT").click()
+    expect(article.locator("[data-state-chip]")).to_have_text("Running")
+    assert Bot.objects.get(slug="doge-usdt").state == Bot.State.RUNNING
+    assert complaints == []
+
+
+def test_a_refused_pause_is_an_alert_and_changes_nothing(page: Page) -> None:
+    Bot.objects.filter(slug="mnt-usdt").update(state=Bot.State.STOPPED)
+    article = page.locator('[data-bot="mnt-usdt"]')
+    article.locator("form").evaluate("form => form.requestSubmit()")
+    expect(page.get_by_role("alert")).to_contain_text("only a running bot pauses")
+
+
+def test_pause_works_without_javascript(venue: Venue, log_in: Enter) -> None:
+    page = log_in(java_script_enabled=False)
+    page.get_by_role("button", name="Pause BTC/USDT").click()
+    expect(page.get_by_role("status").filter(has_text="it buys no more")).to_be_visible()
+    expect(page.get_by_role("button", name="Resume BTC/USDT")).to_be_visible()
+
+
+def test_old_prices_are_called_stale(page: Page, elsewhere: Elsewhere) -> None:
+    page.clock.install()
+    page.clock.run_for(20_000)
+    expect(page.locator("#connection")).to_contain_text("Stale")
+
+
+def test_the_page_comes_back_after_the_socket_was_cut(page: Page, elsewhere: Elsewhere) -> None:
+    page.evaluate("window.sockets.forEach(socket => socket.close())")
+    elsewhere(ingest.record_prices, [tick("BTCUSDT", "97300.75", START + 90_000)])
+    elsewhere(live.hint, None, "price")
+    expect(page.locator('[data-live="bots.btc-usdt.price.last"]')).to_have_text("97,300.75")
+
+
+def test_the_browser_draws_the_same_ladder_as_the_template(page: Page) -> None:
+    drawn = page.evaluate(
+        """async cards => {
+            const { paths, restingText } = await import("/static/js/ladder.js");
+            return cards.map(card => [paths(card), restingText(card)]);
+        }""",
+        reports.dashboard()["bots"],
+    )
+    from bots.templatetags import ladder
+
+    for card, (shapes, words) in zip(reports.dashboard()["bots"], drawn, strict=True):
+        assert words == ladder.resting_text(card)
+        for kind, path in ladder.paths(card):
+            numbers = [_numbers(path), _numbers(shapes[kind])]
+            assert len(numbers[0]) == len(numbers[1]), kind
+            assert all(abs(a - b) < 0.11 for a, b in zip(*numbers, strict=True)), kind
+
+
+def _numbers(path: str) -> list[float]:
+    return [
+        float(part)
+        for part in path.replace("M", " ")
+        .replace("L", " ")
+        .replace("H", " ")
+        .replace("h", " ")
+        .split()
+    ]
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1024, 1440])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_width_fits_and_is_kept_as_a_picture(
+    venue: Venue, log_in: Enter, complaints: list[str], width: int, scheme: str
+) -> None:
+    page = live_page(log_in, viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page.locator("details").last.locator("summary").click()
+    overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SHOTS / f"dashboard-{width}-{scheme}.png", full_page=True)
+    assert overflow <= 0
+    assert complaints == []

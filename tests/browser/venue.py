@@ -1,0 +1,106 @@
+"""An exchange in memory behind the port, for tests of what stands above it: all orders just rest."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+from market.exchange import NoSuchOrder
+from market.types import (
+    ZERO,
+    Balance,
+    Candle,
+    Fill,
+    Instrument,
+    Order,
+    OrderRequest,
+    OrderStatus,
+    Tick,
+)
+
+START = 1_768_226_580_000  # 2026-01-12 14:03 UTC
+
+
+def pair(base: str, tick: str, lot: str) -> Instrument:
+    return Instrument(
+        symbol=f"{base}USDT",
+        base=base,
+        quote="USDT",
+        tick=Decimal(tick),
+        lot=Decimal(lot),
+        min_notional=Decimal(5),
+        max_limit_quantity=Decimal(10) ** 12,
+    )
+
+
+PAIRS = {
+    made.symbol: made
+    for made in (
+        pair("BTC", "0.01", "0.000001"),
+        pair("MNT", "0.0001", "0.01"),
+        pair("DOGE", "0.00001", "0.1"),
+        pair("PEPE", "0.000000001", "1"),
+    )
+}
+PRICES = {
+    "BTCUSDT": "97012.5",
+    "MNTUSDT": "1.0822",
+    "DOGEUSDT": "0.13683",
+    "PEPEUSDT": "0.000004462",
+}
+
+
+def tick(symbol: str, last: str | None = None, time: int = START) -> Tick:
+    at = Decimal(last or PRICES[symbol])
+    return Tick(symbol=symbol, last=at, bid=at - PAIRS[symbol].tick, ask=at, time=time)
+
+
+class Venue:
+    """Accepts every order and never fills one."""
+
+    def __init__(self) -> None:
+        self.orders: dict[str, Order] = {}
+
+    def instruments(self, symbols: Sequence[str]) -> Sequence[Instrument]:
+        return [PAIRS[symbol] for symbol in symbols]
+
+    def tick(self, symbol: str) -> Tick:
+        return tick(symbol)
+
+    def candles(self, symbol: str, interval: str, start: int, end: int) -> Sequence[Candle]:
+        return []
+
+    def place(self, order: OrderRequest) -> str:
+        self.orders[order.client_id] = Order(
+            client_id=order.client_id,
+            order_id=f"x{len(self.orders)}",
+            symbol=order.symbol,
+            side=order.side,
+            price=order.price,
+            quantity=order.quantity,
+            filled=ZERO,
+            status=OrderStatus.OPEN,
+            time_in_force=order.time_in_force,
+            updated=START,
+        )
+        return self.orders[order.client_id].order_id
+
+    def cancel(self, symbol: str, client_id: str) -> None:
+        if not self.orders[client_id].status.is_open:
+            raise NoSuchOrder(170213, "Order does not exist.")
+        self.orders[client_id] = replace(self.orders[client_id], status=OrderStatus.CANCELLED)
+
+    def order(self, symbol: str, client_id: str) -> Order | None:
+        return self.orders.get(client_id)
+
+    def open_orders(self, symbol: str | None = None) -> Sequence[Order]:
+        resting = [order for order in self.orders.values() if order.status.is_open]
+        return [order for order in resting if symbol in (None, order.symbol)]
+
+    def fills_since(self, since: int, symbol: str | None = None) -> Iterable[Fill]:
+        return []
+
+    def fills_of(self, symbol: str, client_id: str) -> Sequence[Fill]:
+        return []
+
+    def balances(self) -> Sequence[Balance]:
+        return [Balance(coin="USDT", total=Decimal(34_000), locked=ZERO)]
