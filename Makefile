@@ -1,0 +1,70 @@
+# GridTrader: `make run` starts everything, `make test` proves it. Needs Python 3.11, git and make.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes
+PYTHON := $(shell for each in python3.11 python3 python; do \
+	$$each -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null \
+	&& echo $$each && break; done)
+
+# An install is done once for each content of a requirements file.
+sum = $(firstword $(shell cksum < $(1)))
+RUNTIME := $(VENV)/.runtime-$(call sum,requirements.txt)
+DEV := $(VENV)/.dev-$(call sum,requirements-dev.txt)
+
+.PHONY: help run test lint lock browser
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make run    start GridTrader in paper mode on http://127.0.0.1:8000"
+	@echo "make test   run the whole suite; ARGS=\"-k words\" chooses tests"
+	@echo "make lint   ruff and mypy"
+	@echo "make lock   choose versions anew from requirements*.in"
+
+run: $(RUNTIME)
+	@exec $(BIN)/python manage.py up
+
+test: $(DEV) browser
+	@exec $(BIN)/python -m pytest $(ARGS)
+
+lint: $(DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+$(BIN)/pip:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 is needed: neither python3.11 nor python3 is one" >&2; exit 1; }
+	@echo "making $(VENV) with $(PYTHON)"
+	@$(PYTHON) -m venv --clear $(VENV)
+
+$(RUNTIME): | $(BIN)/pip
+	@echo "installing requirements.txt"
+	@$(PIP) -r requirements.txt
+	@touch $@
+
+$(DEV): | $(BIN)/pip
+	@echo "installing requirements-dev.txt"
+	@$(PIP) -r requirements-dev.txt
+	@touch $@ $(RUNTIME)
+
+# Browser tests use the Chromium they find. Only root on Debian can be helped to one.
+browser:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null \
+	|| command -v google-chrome >/dev/null || { \
+		if [ "$$(id -u)" = 0 ] && grep -qs '^ID=debian' /etc/os-release; then \
+			echo "installing Debian's chromium"; \
+			{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive \
+				apt-get -qq install -y --no-install-recommends chromium >/dev/null; } \
+			|| echo "chromium could not be installed: browser tests are skipped"; \
+		else \
+			echo "no Chromium found: browser tests are skipped"; \
+		fi; }
+
+lock: $(DEV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check uv
+	@for each in requirements requirements-dev; do \
+		$(BIN)/uv pip compile --quiet --generate-hashes --no-annotate --no-header \
+			--no-emit-index-url --no-emit-find-links --python-version 3.11 \
+			--python-platform x86_64-unknown-linux-gnu $$each.in -o $$each.txt >/dev/null \
+		&& sed -i "1i # Made from $$each.in by \`make lock\`: exact versions, each file proved by its hash." $$each.txt; \
+	done
