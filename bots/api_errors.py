@@ -75,7 +75,8 @@ def _told(
     elif isinstance(error, exceptions.UnsupportedMediaType):
         message += " Accepted: application/json."
     elif isinstance(error, exceptions.MethodNotAllowed):
-        message += f" Accepted: {', '.join(context['view'].allowed_methods)}."
+        accepted = [name for name in context["view"].allowed_methods if name != "OPTIONS"]
+        message += f" Accepted: {', '.join(accepted)}."
     return message, None
 
 

@@ -53,6 +53,24 @@ class DeployForm(forms.ModelForm):  # type: ignore[type-arg]
             raise forms.ValidationError(f"a bot named {slug} exists already; choose another name")
         return slug
 
+    def clean_lower(self) -> Decimal:
+        return self._above_zero("lower")
+
+    def clean_capital(self) -> Decimal:
+        return self._above_zero("capital")
+
+    def clean_reserve(self) -> Decimal:
+        reserve: Decimal = self.cleaned_data["reserve"]
+        if not 0 <= reserve < 1:
+            raise forms.ValidationError("a share of the capital is accepted: from 0 to below 1")
+        return reserve
+
+    def _above_zero(self, name: str) -> Decimal:
+        amount: Decimal = self.cleaned_data[name]
+        if amount <= 0:
+            raise forms.ValidationError("must be above zero")
+        return amount
+
     def clean(self) -> dict[str, Any]:
         """Check what concerns several fields; the tick only when the pair's filters are known."""
         found = super().clean() or self.cleaned_data
@@ -61,12 +79,8 @@ class DeployForm(forms.ModelForm):  # type: ignore[type-arg]
         stop_loss: Decimal | None = found["stop_loss"]
         if stop_loss is not None and not 0 < stop_loss < found["lower"]:
             self.add_error("stop_loss", "the stop-loss must lie between zero and the lower price")
-        if found["capital"] <= 0:
-            self.add_error("capital", "the capital must be above zero")
-        if not 0 <= found["reserve"] < 1:
-            self.add_error("reserve", "the reserve is a share: at least 0 and below 1")
-        if not 0 < found["lower"] < found["upper"]:
-            self.add_error("upper", "the upper price must be above the lower, both above zero")
+        if found["lower"] >= found["upper"]:
+            self.add_error("upper", "the upper price must be above the lower")
         elif pair := Instrument.objects.filter(symbol=found["symbol"]).first():
             try:
                 levels(self._spec(), pair.to_domain())

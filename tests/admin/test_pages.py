@@ -1,0 +1,277 @@
+"""Every page of the admin opens, shows plain numbers, and changes nothing it should not."""
+
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.contrib import admin
+from django.contrib.admin import ModelAdmin
+from django.db import connection
+from django.db.models import Model
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from bots.authentication import new_token
+from bots.models import ApiToken, Bot, CapitalMove, Fill, GridConfig, Order
+from bots.roles import Role
+from market.readonly import EstimatedPaginator
+from risk.models import Halt
+from tests.factories import (
+    NOON,
+    BotFactory,
+    CellFactory,
+    FillFactory,
+    InstrumentFactory,
+    PriceFactory,
+    RoundTripFactory,
+    UserFactory,
+)
+
+OURS = [
+    model for model in admin.site._registry if model._meta.app_label in {"market", "risk", "bots"}
+]
+pages = pytest.mark.parametrize("model", OURS, ids=lambda model: model.__name__)
+
+
+@pytest.fixture
+def rows(db: None) -> Bot:
+    """One row at least of every model."""
+    bot = BotFactory(slug="btc-usdt", name="BTC/USDT")
+    InstrumentFactory()
+    PriceFactory()
+    CellFactory(config=bot.config)
+    FillFactory(order__bot=bot)
+    RoundTripFactory(bot=bot)
+    CapitalMove.objects.create(coin="USDT", amount=34_000, reason="opening", opening=True)
+    Halt.objects.create(subject="all", reason="a test", opened_by="nobody")
+    return bot
+
+
+@pytest.fixture
+def operator(rows: Bot) -> Client:
+    user = UserFactory(username="boss", is_staff=True, is_superuser=True)
+    new_token(user)
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def staff(role: Role) -> Client:
+    client = Client()
+    client.force_login(UserFactory(is_staff=True, role=role))
+    return client
+
+
+def address(model: type[Model], page: str, *args: Any) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
+
+
+def test_all_models_are_here() -> None:
+    names = {model.__name__ for model in OURS}
+    assert names == {
+        "Instrument", "Price", "Halt", "Bot", "GridConfig", "Cell", "Order", "Fill", "RoundTrip",
+        "CapitalMove", "ApiToken",
+    }  # fmt: skip
+
+
+@pages
+def test_lists_and_rows_open(operator: Client, model: type[Model]) -> None:
+    row = model._default_manager.first()
+    assert row is not None
+    listed = operator.get(address(model, "changelist"))
+    assert listed.status_code == 200
+    assert "1 " in listed.content.decode()
+    assert operator.get(address(model, "changelist"), {"q": "btc"}).status_code == 200
+    shown = operator.get(address(model, "change", row.pk))
+    assert shown.status_code == 200
+    for page in (listed, shown):
+        assert "0000000000" not in page.content.decode(), "a decimal is padded with zeros"
+
+
+@pages
+def test_nothing_changes_by_these_pages(operator: Client, model: type[Model]) -> None:
+    row = model._default_manager.first()
+    assert row is not None
+    before = model._default_manager.count()
+    assert operator.post(address(model, "change", row.pk), {"reason": "x"}).status_code == 403
+    if model is not GridConfig:
+        assert operator.get(address(model, "add")).status_code == 403
+    if model is not ApiToken:
+        assert operator.post(address(model, "delete", row.pk), {"post": "yes"}).status_code == 403
+        everything = {"action": "delete_selected", "_selected_action": row.pk, "post": "yes"}
+        operator.post(address(model, "changelist"), everything)
+    assert model._default_manager.count() == before
+
+
+@pages
+def test_a_viewer_reads_all_but_keys(rows: Bot, model: type[Model]) -> None:
+    status = staff(Role.VIEWER).get(address(model, "changelist")).status_code
+    assert status == (403 if model is ApiToken else 200)
+
+
+@pages
+def test_a_killer_sees_nothing(rows: Bot, model: type[Model]) -> None:
+    assert staff(Role.KILLER).get(address(model, "changelist")).status_code == 403
+
+
+def test_a_stranger_is_sent_to_the_login(rows: Bot) -> None:
+    assert Client().get(address(Order, "changelist")).status_code == 302
+
+
+def test_an_admin_ends_a_token(rows: Bot) -> None:
+    new_token(UserFactory())
+    key = ApiToken.objects.get()
+    answer = staff(Role.ADMIN).post(address(ApiToken, "delete", key.pk), {"post": "yes"})
+    assert answer.status_code == 302
+    assert not ApiToken.objects.exists()
+
+
+def test_the_header_says_the_mode(operator: Client) -> None:
+    page = operator.get("/admin/").content.decode()
+    assert f"GridTrader – {settings.MODE}" in page
+    assert "admin/gridtrader.css" in page
+    assert operator.get("/static/admin/gridtrader.css").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("shape", "step"),
+    [
+        ({}, "0.30 – 0.31 %"),  # 3500 / 12 = 291.67 of 98,708 and of 95,500
+        ({"spacing": "geometric", "lower": 100, "upper": 121, "grids": 2}, "10.00 %"),
+    ],
+)
+def test_a_grid_is_listed_with_its_step(operator: Client, shape: dict[str, Any], step: str) -> None:
+    shape = {f"config__{name}": value for name, value in shape.items()}
+    BotFactory(slug="shown", **shape)
+    page = operator.get(address(GridConfig, "changelist"), {"q": "shown"}).content.decode()
+    assert step in page
+
+
+# --- large tables --------------------------------------------------------------------------------
+
+
+def test_the_list_of_a_large_table_counts_nothing(operator: Client) -> None:
+    order = Order.objects.get()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO bots_fill (exec_id, order_id, bot_id, symbol, side, price, quantity, fee,"
+            " fee_coin, is_maker, time, received_at, booked) SELECT 'many-' || i, %s, %s,"
+            " 'BTCUSDT', 'Buy', 1, 1, 0, 'BTC', true, %s, %s, true"
+            " FROM generate_series(1, 20000) i",
+            [order.pk, order.bot_id, NOON, NOON],
+        )
+        cursor.execute("ANALYZE bots_fill")
+    with CaptureQueriesContext(connection) as queries:
+        page = operator.get(address(Fill, "changelist"))
+    assert "20001 fills" in page.content.decode()
+    assert not [one for one in queries if "COUNT(" in one["sql"]]
+    assert len(queries) < 10
+    few = EstimatedPaginator(Fill.objects.filter(exec_id="many-7"), 10)
+    assert few.count == 1
+
+
+# --- pause and resume ----------------------------------------------------------------------------
+
+
+def act(client: Client, action: str, *bots: Bot) -> str:
+    form = {"action": action, "_selected_action": [bot.pk for bot in bots]}
+    answer = client.post(address(Bot, "changelist"), form, follow=True)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def test_pause_and_resume_tell_bot_by_bot(operator: Client, rows: Bot) -> None:
+    stopped = BotFactory(name="OLD/USDT", state=Bot.State.STOPPED)
+    page = act(operator, "pause", rows, stopped)
+    assert "BTC/USDT is paused." in page
+    assert "OLD/USDT is stopped; only a running bot pauses." in page
+    rows.refresh_from_db()
+    assert (rows.state, rows.reason) == (Bot.State.PAUSED, "paused by boss")
+    assert "BTC/USDT is resumed." in act(operator, "resume", rows)
+    rows.refresh_from_db()
+    assert rows.state == Bot.State.RUNNING
+    assert "paused" in operator.get(address(Bot, "history", rows.pk)).content.decode()
+
+
+def test_a_viewer_pauses_nothing(rows: Bot) -> None:
+    viewer = staff(Role.VIEWER)
+    assert "Pause: no new buys" not in viewer.get(address(Bot, "changelist")).content.decode()
+    act(viewer, "pause", rows)
+    rows.refresh_from_db()
+    assert rows.state == Bot.State.RUNNING
+
+
+# --- deploy --------------------------------------------------------------------------------------
+
+WISH = {
+    "name": "BTC/USDT low",
+    "slug": "btc-low",
+    "symbol": "BTCUSDT",
+    "lower": "80000",
+    "upper": "90000",
+    "grids": "10",
+    "capital": "1000",
+    "spacing": "arithmetic",
+    "sizing": "base",
+    "reserve": "0.05",
+    "stop_loss": "79000",
+}
+
+
+def test_the_form_deploys_a_bot(rows: Bot) -> None:
+    trader = staff(Role.TRADER)
+    assert trader.get(address(GridConfig, "add")).status_code == 200
+    answer = trader.post(address(GridConfig, "add"), WISH)
+    assert answer.status_code == 302, answer.content.decode()
+    bot = Bot.objects.get(slug="btc-low")
+    assert bot.state == Bot.State.DEPLOYING
+    config = bot.config
+    assert config is not None
+    assert (config.version, config.grids, config.capital) == (1, 10, 1000)
+    assert config.created_by.startswith("person")
+    assert bot.configs.count() == 1
+    assert bot.position > rows.position
+
+
+def test_a_viewer_deploys_nothing(rows: Bot) -> None:
+    assert staff(Role.VIEWER).post(address(GridConfig, "add"), WISH).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "words"),
+    [
+        ({"upper": "70000"}, "upper", "above the lower"),
+        ({"lower": "0"}, "lower", "above zero"),
+        ({"stop_loss": "80000"}, "stop_loss", "between zero and the lower"),
+        ({"stop_loss": "-1"}, "stop_loss", "between zero and the lower"),
+        ({"grids": "101"}, "grids", "less than or equal to 100"),
+        ({"grids": "1"}, "grids", "greater than or equal to 2"),
+        ({"lower": "89999.99"}, "grids", "too fine for BTCUSDT"),
+        ({"capital": "0"}, "capital", "above zero"),
+        ({"capital": "NaN"}, "capital", "Enter a number"),
+        ({"reserve": "1"}, "reserve", "below 1"),
+        ({"slug": "btc-usdt"}, "slug", "exists already"),
+        ({"symbol": "btc/usdt"}, "symbol", "capital letters and digits"),
+        ({"spacing": "other"}, "spacing", "Select a valid choice"),
+    ],
+)
+def test_a_wrong_wish_is_told_at_its_field(
+    operator: Client, change: dict[str, str], field: str, words: str
+) -> None:
+    answer = operator.post(address(GridConfig, "add"), WISH | change)
+    assert answer.status_code == 200
+    errors = answer.context["adminform"].form.errors
+    assert list(errors) == [field]
+    assert words in errors[field][0]
+    assert Bot.objects.count() == 1
+
+
+def test_the_base_class_keeps_every_page_read_only() -> None:
+    opened = {
+        model.__name__
+        for model in OURS
+        if type(admin.site._registry[model]).has_change_permission
+        is ModelAdmin.has_change_permission
+    }
+    assert opened == set()
