@@ -12,6 +12,8 @@ sum = $(firstword $(shell cksum < $(1)))
 RUNTIME := $(VENV)/.runtime-$(call sum,requirements.txt)
 DEV := $(VENV)/.dev-$(call sum,requirements-dev.txt)
 
+FIND_CHROMIUM := { command -v chromium || command -v chromium-browser || command -v google-chrome; }
+
 .PHONY: help run test lint lock browser
 .DEFAULT_GOAL := help
 
@@ -25,7 +27,8 @@ run: $(RUNTIME)
 	@exec $(BIN)/python manage.py up
 
 test: $(DEV) browser
-	@exec $(BIN)/python -m pytest $(ARGS)
+	@CHROMIUM="$${CHROMIUM:-$$($(FIND_CHROMIUM) || echo /usr/bin/chromium)}" \
+	exec $(BIN)/python -m pytest $(ARGS)
 
 lint: $(DEV)
 	$(BIN)/ruff check .
@@ -49,8 +52,7 @@ $(DEV): | $(BIN)/pip
 
 # Browser tests use the Chromium they find. Only root on Debian can be helped to one.
 browser:
-	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null \
-	|| command -v google-chrome >/dev/null || { \
+	@$(FIND_CHROMIUM) >/dev/null || { \
 		if [ "$$(id -u)" = 0 ] && grep -qs '^ID=debian' /etc/os-release; then \
 			echo "installing Debian's chromium"; \
 			{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive \

@@ -53,10 +53,10 @@ class Lineup:
             )
         _check_given_servers()
         servers = self._servers()
-        first = [Step(servers, grace=2.5)] if servers else []
+        first = [Step(servers, grace=2.0)] if servers else []
         prepare = [self._command("migrate", "--noinput", "-v0"), self._command("seed")]
         once = [Step([command], once=True, patience=120.0, grace=0.5) for command in prepare]
-        simulator = [Step([self._simulator()], grace=1.5)] if self._runs_simulator() else []
+        simulator = [Step([self._simulator()], grace=2.0)] if self._runs_simulator() else []
         return [*first, *once, *simulator, Step(self._applications(), patience=60.0, grace=4.5)]
 
     def _runs_simulator(self) -> bool:
@@ -91,7 +91,8 @@ class Lineup:
         prices = ["--tape", settings.PAPER_TAPE, "--speed", format(settings.PAPER_SPEED, "f")]
         wallet = ["--balance", "USDT=34000", "--state", str(state / "state.json")]
         child = self._command("simulator", *listen, *prices, *wallet, fatal=SIGTERM)
-        child.env = self.env | {
+        given = ("BYBIT_API_KEY_FILE", "BYBIT_API_SECRET_FILE")  # of an exchange, not of paper
+        child.env = {name: text for name, text in self.env.items() if name not in given} | {
             "BYBIT_API_KEY": settings.BYBIT.key.reveal(),
             "BYBIT_API_SECRET": settings.BYBIT.secret.reveal(),
         }

@@ -1,7 +1,5 @@
 """Addresses of the site: admin, login, and everything that the bots app offers."""
 
-from importlib.util import find_spec
-
 from django.contrib import admin
 from django.contrib.auth.views import LoginView, LogoutView
 from django.templatetags.static import static
@@ -14,6 +12,5 @@ urlpatterns = [
     path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("favicon.ico", RedirectView.as_view(url=lazystr(static("favicon.svg")), permanent=True)),
+    path("", include("bots.urls")),
 ]
-if find_spec("bots.urls"):
-    urlpatterns.append(path("", include("bots.urls")))

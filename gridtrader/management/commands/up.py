@@ -6,6 +6,7 @@ from argparse import ArgumentParser
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from bots.seeds import OPERATOR, PASSWORD_FILE
 from gridtrader.child import Log
 from gridtrader.env import EnvError
 from gridtrader.folder import Hold
@@ -48,7 +49,7 @@ class Command(BaseCommand):
 
     def _announce(self, supervisor: Supervisor, lineup: Lineup) -> None:
         supervisor.say(f"GridTrader ({settings.MODE}) is ready: {lineup.url}")
-        password = lineup.home / "operator.password"
+        password = lineup.home / PASSWORD_FILE
         if password.exists():
-            supervisor.say(f"login: user operator, password in {password}")
+            supervisor.say(f"login: user {OPERATOR}, first password in {password}")
         supervisor.say("Ctrl-C stops everything; the next start goes on where this one stopped")
