@@ -26,4 +26,4 @@ def look_at_connections(**_: object) -> None:
     a web request, so a restarted PostgreSQL would leave every worker thread with a dead one.
     """
     for connection in connections.all(initialized_only=True):
-        connection.health_check_done = False
+        connection.health_check_done = False  # type: ignore[attr-defined]

@@ -141,7 +141,7 @@ DATABASES = {
         _database_url, engine="gridtrader.postgresql", conn_max_age=0, conn_health_checks=True
     )
 }
-DATABASES["default"].setdefault("OPTIONS", {}).update(  # type: ignore[typeddict-item]
+DATABASES["default"].setdefault("OPTIONS", {}).update(
     connect_timeout=5,
     application_name="gridtrader",
     options=(
