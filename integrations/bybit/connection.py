@@ -1,9 +1,11 @@
 """One connection to Bybit's streams: pybit's WebSocket without its unseen ways to die."""
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -14,7 +16,7 @@ from pybit.unified_trading import WebSocket
 from integrations.bybit.session import Revealing, revealed
 
 HANDSHAKE_S = 10.0  # to connect and to become a WebSocket; also for the rest of a begun frame
-CLOSE_S = 1.0  # for the peer's close frame and for the reader thread to end
+CLOSE_S = 1.0  # for the peer's goodbye, and then for the reader thread to end
 AUTH_EXPIRES_S = 10  # pybit's own 1 s is too short for a slow link
 ARGS_A_REQUEST = 10  # Bybit v5, websocket connect, spot
 
@@ -101,13 +103,23 @@ class Connection(WebSocket):  # type: ignore[misc]  # pybit has no types
         self._send(json.loads(self.custom_ping_message))
 
     def leave(self) -> None:
-        """Close, whatever state the connection is in; returns within about two seconds."""
+        """Close, whatever state the connection is in; returns within about two seconds.
+
+        Not by the library's close, which competes with the reader thread for the peer's answer.
+        """
         self._end("closed by us")
         app = getattr(self, "ws", None)
-        if app is None:
+        sock = app.sock if app is not None else None
+        if app is None or sock is None:
             return
-        app.close(timeout=CLOSE_S)
+        app.keep_running = False
+        with suppress(OSError, websocket.WebSocketException):
+            sock.send_close()
         self.wst.join(CLOSE_S)
+        if self.wst.is_alive() and sock.sock is not None:
+            with suppress(OSError):
+                sock.sock.shutdown(socket.SHUT_RDWR)  # wakes the reader
+            self.wst.join(CLOSE_S)
 
     # What pybit calls ----------------------------------------------------------------------------
 

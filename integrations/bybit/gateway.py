@@ -1,27 +1,28 @@
 """The exchange port on Bybit v5 spot, by REST: live, demo, testnet and our simulator alike."""
 
 import re
-import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from integrations.bybit import wire
+from integrations.bybit import quotes, wire
 from integrations.bybit.fields import (
     MalformedMessage,
     Row,
     field,
     number,
-    optional_text,
+    positive,
     records,
     rows,
+    stamp,
     text,
 )
-from integrations.bybit.session import TIMEOUT, Answer, Revealing, Session, as_sent
-from market.exchange import Refused
+from integrations.bybit.session import TIMEOUT, Answer, Revealing, Session
+from market.exchange import Refused, Unresolved
 from market.types import Balance, Candle, Fill, Instrument, Order, OrderRequest, Tick, plain
 
 WEEK_MS = 7 * 86_400_000
+CLOCK_SLACK_MS = 60_000  # for what happens while we read
 HISTORY_MS = 729 * 86_400_000  # Bybit keeps executions for two years
 ORDERS_A_PAGE, FILLS_A_PAGE, BARS_A_PAGE = 50, 100, 1_000
 NO_SUCH_SYMBOL = 170121
@@ -69,7 +70,8 @@ class Gateway:
     def instruments(self, symbols: Sequence[str]) -> Sequence[Instrument]:
         """The filters of these pairs. Raises Refused for a pair that is not open for trading."""
         found = [self._instrument(symbol) for symbol in symbols]
-        self._instruments.update({instrument.symbol: instrument for instrument in found})
+        # Replaced, never changed: other threads read it.
+        self._instruments = self._instruments | {pair.symbol: pair for pair in found}
         return found
 
     def _instrument(self, symbol: str) -> Instrument:
@@ -80,9 +82,30 @@ class Gateway:
         raise Refused(NO_SUCH_SYMBOL, f"{symbol} is not open for spot trading")
 
     def tick(self, symbol: str) -> Tick:
-        """Last trade, best bid and best ask, stamped with the answer's time."""
+        """Last trade, best bid and best ask, on the exchange's clock.
+
+        Two reads, as a ticker carries no time of its own. Unresolved while a side is empty.
+        """
         answer = self._session.get("get_tickers", category="spot", symbol=_symbol(symbol))
-        return wire.tick(_only(answer, "symbol", symbol), answer.time)
+        last = positive(_only(answer, "symbol", symbol), "lastPrice")
+        top = self._top(symbol)
+        if top.bid is None or top.ask is None:
+            raise Unresolved(f"the book of {symbol} has no {'ask' if top.bid else 'bid'} now")
+        return Tick(symbol, last, top.bid, top.ask, top.time)
+
+    def market_time_ms(self, symbol: str = "BTCUSDT") -> int:
+        """The exchange's clock as its market data tells it, ms.
+
+        Executions, orders and candles are stamped by it. Live it is the wall clock; a simulator's
+        market may run on another time, and faster.
+        """
+        return self._top(symbol).time
+
+    def _top(self, symbol: str) -> quotes.Best:
+        answer = self._session.get(
+            "get_orderbook", category="spot", symbol=_symbol(symbol), limit=1
+        )
+        return quotes.book(answer.result, stamp(answer.result, "ts"))
 
     def candles(self, symbol: str, interval: str, start: int, end: int) -> Sequence[Candle]:
         """Bars that open in [start, end] (exchange clock, ms), oldest first.
@@ -116,7 +139,7 @@ class Gateway:
         return rows(answer.result, "list")
 
     def server_time_ms(self) -> int:
-        """The exchange's wall clock, ms; signatures are checked against it."""
+        """The exchange's wall clock, ms; signatures are checked against it, not facts."""
         return int(number(self._session.get("get_server_time").result, "timeNano")) // 1_000_000
 
     # Orders --------------------------------------------------------------------------------------
@@ -175,7 +198,9 @@ class Gateway:
         """Everything resting on the spot account, foreign orders included, newest first."""
         where = {"symbol": _symbol(symbol)} if symbol else {}
         found: dict[str, Order] = {}
-        for answer in self._pages("get_open_orders", limit=ORDERS_A_PAGE, openOnly=0, **where):
+        for answer in self._session.pages(
+            "get_open_orders", limit=ORDERS_A_PAGE, openOnly=0, **where
+        ):
             for row in records(answer.result, "list"):
                 order = wire.order(row)
                 found.setdefault(order.order_id, order)
@@ -186,25 +211,24 @@ class Gateway:
     def fills_since(self, since: int, symbol: str | None = None) -> Iterable[Fill]:
         """Executions at or after `since` (exchange clock, ms), oldest first.
 
-        Asked for in windows of seven days, as Bybit demands, up to the later of the machine's
-        clock and the answers' stamps: the exchange's clock may run ahead of ours.
+        Asked for in windows of seven days, as Bybit demands, up to the market's own clock, which
+        the machine's may be far from. Nothing is known of more than two years ago.
         """
         where = {"symbol": _symbol(symbol)} if symbol else {}
-        now = int(time.time() * 1000)
+        now = self.market_time_ms(symbol or next(iter(self._instruments), "BTCUSDT"))
         start = max(since, now - HISTORY_MS, 1)
-        while start <= now:
+        while True:
             window = {"startTime": start, "endTime": start + WEEK_MS - 1}
-            fills: list[Fill] = []
-            for answer in self._pages("get_executions", limit=FILLS_A_PAGE, **window, **where):
-                fills += self._fills(answer)
-                now = max(now, answer.time)
-            yield from _oldest_first(fills)
+            pages = self._session.pages("get_executions", limit=FILLS_A_PAGE, **window, **where)
+            yield from _oldest_first(fill for answer in pages for fill in self._fills(answer))
             start += WEEK_MS
+            if start > now + CLOCK_SLACK_MS:
+                return
 
     def fills_of(self, symbol: str, client_id: str) -> Sequence[Fill]:
         """Executions of one order, oldest first."""
         name = _client_id(client_id)
-        pages = self._pages(
+        pages = self._session.pages(
             "get_executions", limit=FILLS_A_PAGE, symbol=_symbol(symbol), orderLinkId=name
         )
         fills = [fill for answer in pages for fill in self._fills(answer)]
@@ -234,20 +258,6 @@ class Gateway:
     def api_key_permissions(self) -> wire.KeyInfo:
         """What our key may do, and until when."""
         return wire.key_info(self._session.get("get_api_key_information").result)
-
-    # Pages ---------------------------------------------------------------------------------------
-
-    def _pages(self, endpoint: str, **params: str | int) -> Iterator[Answer]:
-        """Every page of a list; ends at an empty page, and at an empty or repeated cursor."""
-        seen: set[str] = set()
-        answer = self._session.get(endpoint, category="spot", **params)
-        while True:
-            yield answer
-            cursor = optional_text(answer.result, "nextPageCursor")
-            if not cursor or cursor in seen or not rows(answer.result, "list"):
-                return
-            seen.add(cursor)
-            answer = self._session.get(endpoint, category="spot", cursor=as_sent(cursor), **params)
 
 
 def _only(answer: Answer, name: str, value: str) -> Row:

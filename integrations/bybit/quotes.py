@@ -68,10 +68,10 @@ class Quotes:
         """
         kind, _, _ = text(frame, "topic").partition(".")
         if kind == "orderbook":
-            book = best(frame)
-            if book.time >= self._time(self._books.get(book.symbol)):
-                self._books[book.symbol] = book
-            return self._tick(book.symbol)
+            top = best(frame)
+            if top.time >= self._time(self._books.get(top.symbol)):
+                self._books[top.symbol] = top
+            return self._tick(top.symbol)
         if kind in ("tickers", "publicTrade"):
             known = last(frame) if kind == "tickers" else last_traded(frame)
             if known is None:
@@ -86,10 +86,10 @@ class Quotes:
         return known.time if known else 0
 
     def _tick(self, symbol: str) -> Tick | None:
-        book, known = self._books.get(symbol), self._lasts.get(symbol)
-        if book is None or known is None or book.bid is None or book.ask is None:
+        top, known = self._books.get(symbol), self._lasts.get(symbol)
+        if top is None or known is None or top.bid is None or top.ask is None:
             return None
-        return Tick(symbol, known.price, book.bid, book.ask, max(book.time, known.time))
+        return Tick(symbol, known.price, top.bid, top.ask, max(top.time, known.time))
 
 
 def trades(frame: Row) -> list[Trade]:
@@ -109,8 +109,12 @@ def trades(frame: Row) -> list[Trade]:
 
 def best(frame: Row) -> Best:
     """A frame of an orderbook.1 topic, which is always a snapshot."""
-    data = record(frame, "data")
-    return Best(text(data, "s"), _top(data, "b"), _top(data, "a"), stamp(frame, "ts"))
+    return book(record(frame, "data"), stamp(frame, "ts"))
+
+
+def book(row: Row, time: int) -> Best:
+    """The top of a book; the result of market/orderbook has the same shape and holds its `ts`."""
+    return Best(text(row, "s"), _top(row, "b"), _top(row, "a"), time)
 
 
 def _top(data: Row, side: str) -> Decimal | None:

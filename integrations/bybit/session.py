@@ -5,7 +5,7 @@ import random
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Protocol
@@ -17,6 +17,7 @@ from pybit.exceptions import FailedRequestError, InvalidRequestError
 from pybit.unified_trading import HTTP
 
 from integrations.bybit.codes import error_for, error_for_status
+from integrations.bybit.fields import optional_text, rows
 from market.exchange import Broken, ExchangeError, RateLimited, Unresolved
 
 NO_RETRY = -999_999  # a code Bybit never sends; pybit takes an empty set for "use the defaults"
@@ -107,6 +108,21 @@ class Session:
     def post(self, endpoint: str, **params: str | int) -> Answer:
         """Write, exactly once. `endpoint` is the name of pybit's method."""
         return self._once(endpoint, params)
+
+    def pages(self, endpoint: str, **params: str | int) -> Iterator[Answer]:
+        """Read a list of the spot category page by page.
+
+        Ends at an empty page, and at an empty or repeated cursor.
+        """
+        seen: set[str] = set()
+        answer = self.get(endpoint, category="spot", **params)
+        while True:
+            yield answer
+            cursor = optional_text(answer.result, "nextPageCursor")
+            if not cursor or cursor in seen or not rows(answer.result, "list"):
+                return
+            seen.add(cursor)
+            answer = self.get(endpoint, category="spot", cursor=as_sent(cursor), **params)
 
     def _once(self, endpoint: str, params: Mapping[str, str | int]) -> Answer:
         failure: ExchangeError

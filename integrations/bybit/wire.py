@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from integrations.bybit.fields import (
@@ -29,7 +29,6 @@ from market.types import (
     Order,
     OrderStatus,
     Side,
-    Tick,
     TimeInForce,
 )
 
@@ -55,6 +54,7 @@ TIMES_IN_FORCE = {
     "FOK": TimeInForce.IOC,
 }
 SIDES = {"Buy": Side.BUY, "Sell": Side.SELL}
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NO_REASON = frozenset({"", "EC_NoError", "UNKNOWN"})
 
 
@@ -178,17 +178,6 @@ def instrument(row: Row) -> Instrument:
     )
 
 
-def tick(row: Row, time: int) -> Tick:
-    """A spot row of market/tickers; it carries no time, so the envelope's is given."""
-    return Tick(
-        symbol=text(row, "symbol"),
-        last=positive(row, "lastPrice"),
-        bid=positive(row, "bid1Price"),
-        ask=positive(row, "ask1Price"),
-        time=time,
-    )
-
-
 def bar(symbol: str, interval: str, row: Sequence[object], *, closed: bool) -> Candle:
     """A row of market/kline: start, open, high, low, close, volume (base), turnover (quote)."""
     names = ("start", "open", "high", "low", "close", "volume", "turnover")
@@ -229,7 +218,7 @@ def key_info(result: Row) -> KeyInfo:
     permissions, addresses = record(result, "permissions"), _words(result, "ips")
     expires = optional_text(result, "expiredAt")
     try:
-        until = datetime.fromisoformat(expires) if expires else None
+        until = datetime.fromisoformat(expires) if expires else EPOCH
     except ValueError as error:
         raise MalformedMessage(f"expiredAt should be a time, not {expires!r:.80}") from error
     return KeyInfo(
@@ -237,7 +226,7 @@ def key_info(result: Row) -> KeyInfo:
         may_trade_spot="SpotTrade" in _words(permissions, "Spot"),
         may_withdraw="Withdraw" in _words(permissions, "Wallet"),
         bound_to_addresses=bool(addresses) and "*" not in addresses,
-        expires=until,
+        expires=until if until > EPOCH else None,  # 1970 stands for never
     )
 
 

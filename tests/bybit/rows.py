@@ -106,3 +106,15 @@ def coin_row(**changes: Any) -> dict[str, Any]:
         "availableToWithdraw": "",
         "free": "",
     } | changes
+
+
+def book_row(**changes: Any) -> dict[str, Any]:
+    return {
+        "s": "DOGEUSDT",
+        "b": [["0.15229", "1200"]],
+        "a": [["0.15231", "900"]],
+        "ts": 1763000000000,
+        "u": 5,
+        "seq": 6,
+        "cts": 1763000000000,
+    } | changes

@@ -11,10 +11,17 @@ from market.exchange import Exchange, Refused, Unresolved
 from market.types import OrderRequest, OrderStatus, Side, TimeInForce
 from tests.bybit.conftest import KEY, SECRET
 from tests.bybit.fake_rest import STAMP, FakeRest, dropped, ok, page, raw, refused
-from tests.bybit.rows import coin_row, execution_row, instrument_row, order_row, ticker_row
+from tests.bybit.rows import (
+    book_row,
+    coin_row,
+    execution_row,
+    instrument_row,
+    order_row,
+    ticker_row,
+)
 
 REALTIME, HISTORY = "/v5/order/realtime", "/v5/order/history"
-EXECUTIONS, KLINE = "/v5/execution/list", "/v5/market/kline"
+EXECUTIONS, KLINE, BOOK = "/v5/execution/list", "/v5/market/kline", "/v5/market/orderbook"
 MINUTE = 60_000
 
 
@@ -113,9 +120,12 @@ def test_pages_end_at_an_empty_page_with_a_cursor(bybit: FakeRest, gateway: Gate
     assert len(bybit.asked) == 2
 
 
-def test_fills_come_oldest_first_from_windows_of_a_week(bybit: FakeRest, gateway: Gateway) -> None:
-    since = gateway_now() - WEEK_MS - 5_000
-    late = str(since + WEEK_MS + 1)
+def test_fills_come_oldest_first_in_windows_of_a_week_up_to_the_markets_clock(
+    bybit: FakeRest, gateway: Gateway
+) -> None:
+    now = STAMP - 200 * WEEK_MS  # a market far behind the machine's clock
+    since = now - WEEK_MS - 5_000
+    bybit.on(BOOK, ok(book_row(ts=now)))
     bybit.on(
         EXECUTIONS,
         page(
@@ -128,24 +138,35 @@ def test_fills_come_oldest_first_from_windows_of_a_week(bybit: FakeRest, gateway
             execution_row(execId="a", execTime=str(since + 2)),
             execution_row(execId="0", execTime=str(since)),
         ),
-        page(execution_row(execId="c", execTime=late, category="spot")),
+        page(execution_row(execId="c", execTime=str(now - 1), category="spot")),
     )
     assert [fill.exec_id for fill in gateway.fills_since(since)] == ["0", "a", "b", "c"]
-    windows = [(int(one.params["startTime"]), int(one.params["endTime"])) for one in bybit.asked]
+    asked = bybit.to(EXECUTIONS)
+    windows = [(int(one.params["startTime"]), int(one.params["endTime"])) for one in asked]
     assert windows[0] == windows[1] == (since, since + WEEK_MS - 1)
     assert windows[2] == (since + WEEK_MS, since + 2 * WEEK_MS - 1)
     assert len(windows) == 3
+    assert all(one.params["limit"] == "100" for one in asked)
 
 
-def test_fills_are_sought_up_to_the_exchanges_clock_where_it_runs_ahead(
+def test_fills_are_sought_beyond_the_machines_clock_where_the_market_runs_ahead(
     bybit: FakeRest, gateway: Gateway
 ) -> None:
-    now = gateway_now()
-    ahead = now + 3 * WEEK_MS
-    empty = page(time=ahead)
-    bybit.on(EXECUTIONS, empty, empty, page(execution_row(), time=ahead), empty)
-    assert len(list(gateway.fills_since(now))) == 1
-    assert len(bybit.asked) == 4
+    ahead = int(time.time() * 1000) + 100 * WEEK_MS
+    bybit.on(BOOK, ok(book_row(ts=ahead)))
+    bybit.on(EXECUTIONS, page(), page(), page(), page(execution_row()))
+    assert len(list(gateway.fills_since(ahead - 3 * WEEK_MS, "DOGEUSDT"))) == 1
+    assert len(bybit.to(EXECUTIONS)) == 4
+    assert {one.params["symbol"] for one in bybit.asked} == {"DOGEUSDT"}
+
+
+def test_the_first_sweep_of_all_asks_for_two_years_at_most(
+    bybit: FakeRest, gateway: Gateway
+) -> None:
+    bybit.on(BOOK, ok(book_row(ts=STAMP)))
+    bybit.on(EXECUTIONS, page())
+    assert list(gateway.fills_since(0)) == []
+    assert len(bybit.to(EXECUTIONS)) == 105
 
 
 def test_fills_of_one_order_and_the_fee_coin_by_rule(bybit: FakeRest, gateway: Gateway) -> None:
@@ -181,20 +202,33 @@ def test_a_pair_that_does_not_trade_is_refused(
         gateway.instruments(["DOGEUSDT"])
 
 
-def test_a_tick_carries_the_stamp_of_its_answer(bybit: FakeRest, gateway: Gateway) -> None:
+def test_a_tick_is_on_the_markets_clock(bybit: FakeRest, gateway: Gateway) -> None:
     bybit.on("/v5/market/tickers", page(ticker_row()))
+    bybit.on(BOOK, ok(book_row(ts=1_600_000_000_123)))
     tick = gateway.tick("DOGEUSDT")
     assert (tick.last, tick.bid, tick.ask) == tuple(map(Decimal, ("0.1523", "0.15229", "0.15231")))
-    assert tick.time == STAMP
+    assert tick.time == gateway.market_time_ms("DOGEUSDT") == 1_600_000_000_123
     assert "X-BAPI-SIGN" not in {name.upper() for name in bybit.asked[0].headers}
+
+
+def test_there_is_no_tick_while_a_side_of_the_book_is_empty(
+    bybit: FakeRest, gateway: Gateway
+) -> None:
+    bybit.on("/v5/market/tickers", page(ticker_row()))
+    bybit.on(BOOK, ok(book_row(a=[])))
+    with pytest.raises(Unresolved, match="no ask"):
+        gateway.tick("DOGEUSDT")
 
 
 @pytest.mark.parametrize("price", ["0", "-1", "NaN", "Infinity", "", "1e400x", None, 0.15, True])
 def test_a_price_that_is_none_is_never_passed_on(
     bybit: FakeRest, gateway: Gateway, price: object
 ) -> None:
-    bybit.on("/v5/market/tickers", page(ticker_row(lastPrice=price)))
+    bybit.on("/v5/market/tickers", page(ticker_row(lastPrice=price)), page(ticker_row()))
+    bybit.on(BOOK, ok(book_row(b=[[price, "1"]])))
     with pytest.raises(MalformedMessage, match="lastPrice"):
+        gateway.tick("DOGEUSDT")
+    with pytest.raises(MalformedMessage, match="price"):
         gateway.tick("DOGEUSDT")
 
 
@@ -284,7 +318,3 @@ def test_fee_rates_clock_and_key(bybit: FakeRest, gateway: Gateway) -> None:
     assert not key.bound_to_addresses
     assert key.expires is not None
     assert key.expires.isoformat() == "2027-02-01T00:00:00+00:00"
-
-
-def gateway_now() -> int:
-    return int(time.time() * 1000)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from integrations.bybit import quotes, wire
 from integrations.bybit.fields import MalformedMessage
 from market.types import OrderStatus, Side, Tick, TimeInForce
-from tests.bybit.rows import coin_row, execution_row, instrument_row, order_row, ticker_row
+from tests.bybit.rows import book_row, coin_row, execution_row, instrument_row, order_row
 
 
 @pytest.mark.parametrize(
@@ -128,6 +128,19 @@ def test_only_spot_trades_are_fills(changes: dict[str, Any], expected: bool) -> 
     assert wire.is_spot_trade(execution_row(**changes)) is expected
 
 
+def test_a_key_that_never_expires() -> None:
+    info = wire.key_info(
+        {"permissions": {}, "readOnly": 1, "ips": ["1.2.3.4"], "expiredAt": "1970-01-01T00:00:00Z"}
+    )
+    assert info == wire.KeyInfo(
+        read_only=True,
+        may_trade_spot=False,
+        may_withdraw=False,
+        bound_to_addresses=True,
+        expires=None,
+    )
+
+
 def test_an_older_instrument_row_has_other_names() -> None:
     lot = {"basePrecision": "0.1", "minOrderAmt": "1", "maxOrderQty": "500"}
     assert wire.instrument(instrument_row(lotSizeFilter=lot)).max_limit_quantity == 500
@@ -217,7 +230,7 @@ READERS = [
     (wire.fill, execution_row()),
     (wire.instrument, instrument_row()),
     (wire.balances, {"coin": [coin_row()]}),
-    (lambda row: wire.tick(row, 1), ticker_row()),
+    (lambda row: quotes.book(row, 1), book_row()),
     (wire.key_info, {"permissions": {"Spot": [], "Wallet": []}, "readOnly": 0, "ips": []}),
     (quotes.best, book("1", "2", 3)),
     (quotes.trades, frame("publicTrade.BTCUSDT", [trade("1", 2)])),
