@@ -12,7 +12,7 @@ from integrations.bybit.account import gateway_from_settings
 from market.exchange import ExchangeError
 from market.types import plain
 
-PATIENCE_S = 15.0  # orders move while both sides are read; differences that last are real
+PATIENCE_S = 15.0
 
 
 class Command(BaseCommand):
@@ -22,8 +22,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--bot", metavar="SLUG", help="tick only this bot while mending")
+        parser.add_argument("--dry-run", action="store_true", help="compare only, mend nothing")
 
-    def handle(self, *args: object, bot: str | None, **options: object) -> None:
+    def handle(self, *args: object, bot: str | None, dry_run: bool, **options: object) -> None:
         bots = Bot.objects.filter(state__in=WORKING)
         if bot is not None:
             bots = bots.filter(slug=bot)
@@ -31,25 +32,12 @@ class Command(BaseCommand):
                 known = ", ".join(Bot.objects.values_list("slug", flat=True))
                 raise CommandError(f"no working bot named {bot}; known: {known}")
         try:
-            found = self._until_agreed([bot.pk for bot in bots])
+            found = _until_agreed([bot.pk for bot in bots], mend=not dry_run)
         except ExchangeError as error:
             raise CommandError(f"the exchange does not answer: {error}") from error
         self._print(found)
         if not found.agrees:
             raise CommandError(f"{len(found.differences)} differences")
-
-    @staticmethod
-    def _until_agreed(bot_ids: list[int]) -> reconcile.Comparison:
-        exchange = gateway_from_settings()
-        patience = time.monotonic() + PATIENCE_S
-        while True:
-            reconcile.sweep(exchange)
-            for bot_id in bot_ids:
-                runner.run_once(bot_id, exchange, lambda _: None)
-            found = reconcile.compare(exchange)
-            if found.agrees or time.monotonic() > patience:
-                return found
-            time.sleep(0.5)
 
     def _print(self, found: reconcile.Comparison) -> None:
         write = self.stdout.write
@@ -64,3 +52,18 @@ class Command(BaseCommand):
             )
         if found.agrees:
             write("Both sides agree: open orders, executions and wallet are the same.")
+
+
+def _until_agreed(bot_ids: list[int], *, mend: bool) -> reconcile.Comparison:
+    """Orders move while both sides are read, so a difference counts when it lasts."""
+    exchange = gateway_from_settings()
+    patience = time.monotonic() + PATIENCE_S
+    while True:
+        if mend:
+            reconcile.sweep(exchange)
+            for bot_id in bot_ids:
+                runner.run_once(bot_id, exchange, lambda _: None)
+        found = reconcile.compare(exchange)
+        if found.agrees or time.monotonic() > patience:
+            return found
+        time.sleep(0.3)

@@ -1,0 +1,1 @@
+"""Tests of the bots: rows, ticks, and the whole stack."""

@@ -1,0 +1,33 @@
+"""A bot on Bybit's published example, deployed and built, without an exchange."""
+
+from decimal import Decimal
+
+import pytest
+
+from bots import control, store
+from bots.grid.cells import build
+from bots.grid.levels import GridSpec
+from bots.models import Bot
+from tests.grid.examples import BTC
+
+D = Decimal
+
+
+@pytest.fixture
+def bot(db: None) -> Bot:
+    """Deployed, not built."""
+    spec = GridSpec(D(45000), D(65000), 5, D(23610))
+    wish = control.Deployment(slug="btc-usdt", name="BTC/USDT", symbol="BTCUSDT", spec=spec)
+    return control.deploy(wish, by="tests")
+
+
+@pytest.fixture
+def running(bot: Bot) -> Bot:
+    """Built at 54,000, nothing placed yet."""
+    lease = store.take_lease(bot.pk)
+    assert lease is not None
+    grid = build(bot.config.grid_name, control.spec_of(bot.config), BTC, D(54000))
+    store.create_cells(lease, grid, deployed=1_700_000_000_000)
+    store.release(lease)
+    bot.refresh_from_db()
+    return bot
