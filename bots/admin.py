@@ -69,8 +69,8 @@ class GridConfigAdmin(ReadOnlyAdmin):
 
     form = DeployForm
     list_display = (
-        "pair", "version", "range", "levels", "step", number("capital"), "spacing", "stop_loss_at",
-        "btc_filter", "state", "current", "created_at", "created_by",
+        "pair", "state", "version", "current", "range", "levels", "step", number("capital"),
+        "stop_loss_at", "btc_filter", "created_at", "created_by",
     )  # fmt: skip
     list_filter = ("bot__state", "bot__symbol", "spacing", "btc_filter")
     search_fields = ("bot__name", "bot__slug", "bot__symbol", "created_by")
