@@ -1,6 +1,7 @@
 """The live page's WebSocket: a snapshot, then what changed, at a readable pace. Read-only."""
 
 import asyncio
+import json
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +16,8 @@ from bots.roles import READERS, roles_of
 
 LOGIN_NEEDED = 4401
 TRY_AGAIN = 1011
+NOT_OURS = 1003
+LONGEST = 200  # characters; a page has little to say, and deep nesting needs many
 VERSION = 1
 LOOK_S = 0.05  # how often waiting frames are considered
 FRAME_S = 0.25  # four frames a second of each type
@@ -62,8 +65,18 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         self.loop.cancel()
         await asyncio.wait([self.loop])
 
-    async def receive_json(self, content: object, **_: object) -> None:
-        """The only request of a page is a new snapshot, after a gap in the sequence."""
+    async def receive(
+        self, text_data: str | None = None, bytes_data: bytes | None = None, **_: object
+    ) -> None:
+        """Take the only request of a page: a new snapshot, after a gap in the sequence."""
+        if bytes_data is not None or len(text_data or "") > LONGEST:
+            await self.close(code=NOT_OURS)
+            return
+        try:
+            content = json.loads(text_data or "")
+        except ValueError:
+            await self.close(code=NOT_OURS)
+            return
         if isinstance(content, Mapping) and content.get("type") == "resume":
             self.snapshot_at = float("-inf")
 
@@ -81,7 +94,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         """Beat, read and send until the page goes away."""
         while True:
             now = time.monotonic()
-            if now >= self.snapshot_at + SNAPSHOT_S:
+            if now >= max(self.snapshot_at + SNAPSHOT_S, self.read_at + READ_S):
                 await self._snapshot()
             elif self.wake_at is not None and now >= self.wake_at:
                 await self._compare()

@@ -18,10 +18,10 @@ export const watch = (chip) => {
   const look = () => {
     const age = born === null ? null : (performance.now() - born) / 1000;
     const [tone, fresh, text, more] = judge(link, age);
-    if (document.body.dataset.fresh !== fresh) {
+    if (word.textContent !== text) {
       document.body.dataset.fresh = fresh;
       chip.className = `chip ${tone}`;
-      word.textContent = text;
+      word.textContent = text; // announced, so it is written only when it changes
     }
     if (detail.textContent !== more) detail.textContent = more;
   };

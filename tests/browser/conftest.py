@@ -18,8 +18,6 @@ from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from bots import roles
-from tests.browser.house import furnish
-from tests.browser.venue import Venue
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
@@ -89,18 +87,17 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def operator(transactional_db: None) -> User:
+    """An account in an otherwise empty house."""
+    return make_operator()
+
+
+def make_operator() -> User:
     """An account whose password the site can check: tests hash with a method it does not know."""
     roles.ensure_groups()
     user = User.objects.create_superuser(NAME)
     user.password = PBKDF2PasswordHasher().encode(PASSWORD, "salt", iterations=1000)
     user.save()
     return user
-
-
-@pytest.fixture
-def venue(transactional_db: None) -> Venue:
-    """The four bots with resting orders, and the exchange they rest on."""
-    return furnish()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Four seeded bots with resting orders and a few fills, as the stream and the worker would leave them."""
+"""Four seeded bots with resting orders and a few fills, as a stream and a worker leave them."""
 
 from dataclasses import replace
 from decimal import Decimal

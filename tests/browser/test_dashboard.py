@@ -1,27 +1,44 @@
 """The dashboard in a real browser: log in, look, watch it live, pause and resume."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
-import re
 import pytest
+from django.contrib.auth.models import User
+from django.core.management import call_command
 from playwright.sync_api import Page, expect
+from pytest_django import DjangoDbBlocker
 
 from bots import live, reports
 from bots.models import Bot
 from market import ingest
 from market.types import Side
-from tests.browser.conftest import SHOTS
-from tests.browser.house import fill, nearest, run_all
-from tests.browser.venue import START, Venue, tick
+from tests.browser.conftest import SHOTS, make_operator
+from tests.browser.house import fill, furnish, nearest, run_all
+from tests.browser.venue import PAIRS, START, Venue, tick
 
 Enter = Callable[..., Page]
 Elsewhere = Callable[..., Any]
 
 
+@pytest.fixture(scope="module")
+def venue(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Venue]:
+    """The four bots, furnished once for all tests of this file; each test minds its own bot."""
+    with django_db_blocker.unblock():
+        yield furnish()
+        call_command("flush", verbosity=0, interactive=False)
+
+
+@pytest.fixture(scope="module")
+def operator(venue: Venue) -> User:
+    return make_operator()
+
+
 @pytest.fixture
-def page(venue: Venue, log_in: Enter, complaints: list[str]) -> Page:
+def page(venue: Venue, log_in: Enter) -> Page:
     """The dashboard, live."""
+    ingest.record_prices([tick(symbol) for symbol in PAIRS])
     return live_page(log_in, viewport={"width": 1440, "height": 900})
 
 
@@ -61,7 +78,8 @@ def test_a_tiny_price_reads_well_and_copies_in_full(page: Page) -> None:
     copied = price.evaluate(
         """node => {
             getSelection().selectAllChildren(node);
-            const event = new ClipboardEvent("copy", {clipboardData: new DataTransfer(), bubbles: true});
+            const clipboardData = new DataTransfer();
+            const event = new ClipboardEvent("copy", {clipboardData, bubbles: true});
             node.dispatchEvent(event);
             return event.clipboardData.getData("text/plain");
         }"""
@@ -105,7 +123,7 @@ def test_pause_waits_for_the_state_and_resume_brings_it_back(
     expect(article.locator("[data-state-chip]")).to_have_text("Paused")
     expect(article.get_by_role("button", name="Resume DOGE/USDT")).to_be_enabled()
     assert Bot.objects.get(slug="doge-usdt").state == Bot.State.PAUSED
-    expect(page.get_by_role("status").filter(has_text="DOGE/USDT is paused")).to_be_visible()
+    expect(page.locator(".toast").filter(has_text="DOGE/USDT is paused")).to_be_visible()
     article.get_by_role("button", name="Resume DOGE/USDT").click()
     expect(article.locator("[data-state-chip]")).to_have_text("Running")
     assert Bot.objects.get(slug="doge-usdt").state == Bot.State.RUNNING
@@ -117,6 +135,7 @@ def test_a_refused_pause_is_an_alert_and_changes_nothing(page: Page) -> None:
     article = page.locator('[data-bot="mnt-usdt"]')
     article.locator("form").evaluate("form => form.requestSubmit()")
     expect(page.get_by_role("alert")).to_contain_text("only a running bot pauses")
+    Bot.objects.filter(slug="mnt-usdt").update(state=Bot.State.RUNNING)
 
 
 def test_pause_works_without_javascript(venue: Venue, log_in: Enter) -> None:
@@ -133,7 +152,14 @@ def test_old_prices_are_called_stale(page: Page, elsewhere: Elsewhere) -> None:
 
 
 def test_the_page_comes_back_after_the_socket_was_cut(page: Page, elsewhere: Elsewhere) -> None:
-    page.evaluate("window.sockets.forEach(socket => socket.close())")
+    page.add_init_script(
+        "const Real = WebSocket; window.WebSocket = class extends Real {"
+        " constructor(url) { super(url); window.last = this; } };"
+    )
+    page.reload()
+    expect(page.locator("#connection")).to_contain_text(re.compile("Live|Delayed"))
+    with page.expect_websocket():
+        page.evaluate("window.last.close()")
     elsewhere(ingest.record_prices, [tick("BTCUSDT", "97300.75", START + 90_000)])
     elsewhere(live.hint, None, "price")
     expect(page.locator('[data-live="bots.btc-usdt.price.last"]')).to_have_text("97,300.75")
@@ -168,15 +194,21 @@ def _numbers(path: str) -> list[float]:
     ]
 
 
-@pytest.mark.parametrize("width", [320, 390, 768, 1024, 1440])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_width_fits_and_is_kept_as_a_picture(
-    venue: Venue, log_in: Enter, complaints: list[str], width: int, scheme: str
-) -> None:
-    page = live_page(log_in, viewport={"width": width, "height": 900}, color_scheme=scheme)
+def test_every_width_fits_and_is_kept_as_a_picture(page: Page, complaints: list[str]) -> None:
     page.locator("details").last.locator("summary").click()
-    overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
     SHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SHOTS / f"dashboard-{width}-{scheme}.png", full_page=True)
-    assert overflow <= 0
+    for width in (320, 390, 768, 1024, 1440):
+        page.set_viewport_size({"width": width, "height": 900})
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            page.evaluate("scrollTo(0, 0)")
+            page.screenshot(path=SHOTS / f"dashboard-{width}-{scheme}.png", full_page=True)
+            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, width
     assert complaints == []
+
+
+def test_it_prints_without_navigation_and_buttons(page: Page) -> None:
+    page.emulate_media(media="print")
+    expect(page.get_by_role("navigation", name="Main")).to_be_hidden()
+    expect(page.get_by_role("button", name="Pause BTC/USDT")).to_be_hidden()
+    expect(page.locator("article.bot").first).to_be_visible()

@@ -1,4 +1,4 @@
-"""An exchange in memory behind the port, for tests of what stands above it: all orders just rest."""
+"""An exchange in memory behind the port: every order just rests until a test fills it."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -55,7 +55,7 @@ def tick(symbol: str, last: str | None = None, time: int = START) -> Tick:
 
 
 class Venue:
-    """Accepts every order and never fills one."""
+    """Accepts every order."""
 
     def __init__(self) -> None:
         self.orders: dict[str, Order] = {}
