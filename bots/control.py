@@ -97,7 +97,8 @@ def pause(bot: Bot, *, by: str, reason: str = "") -> Bot:
     A buy that was on the wire already is waited for. Raises NotPossible when nothing runs.
     """
     words = f"paused by {by}" + (f": {reason}" if reason else "")
-    _move(bot, (State.RUNNING, State.PAUSED), State.PAUSED, words, "only a running bot pauses")
+    allowed = (State.DEPLOYING, State.RUNNING, State.PAUSED)
+    _move(bot, allowed, State.PAUSED, words, "only a running bot pauses")
     _wait_for_buys_on_the_wire(bot)
     return bot
 

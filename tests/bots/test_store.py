@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from bots import control, facts, store
 from bots.engine import Decision, decide
+from bots.grid.cells import build
 from bots.journal import REFUSAL_REST, DatabaseJournal
 from bots.models import Bot, Cell, Fill, Order, RoundTrip
 from market.exchange import AlreadyExists, NoSuchOrder, Refused, Unresolved, WouldTake
@@ -131,7 +132,17 @@ def test_a_pause_waits_for_the_buy_on_the_wire(running: Bot, settings: object) -
     assert (running.state, running.reason) == (Bot.State.PAUSED, "paused by ann: lunch")
 
 
+def test_a_bot_that_is_still_deploying_pauses_and_builds_its_cells_paused(bot: Bot) -> None:
+    control.pause(bot, by="ann")
+    lease = store.take_lease(bot.pk)
+    grid = build(bot.config.grid_name, control.spec_of(bot.config), BTC, D(54000))
+    store.create_cells(lease, grid, deployed=1_700_000_000_000)
+    bot.refresh_from_db()
+    assert bot.state == Bot.State.PAUSED
+
+
 def test_commands_out_of_state_are_refused_in_words(bot: Bot) -> None:
+    Bot.objects.update(state=Bot.State.STOPPED)
     with pytest.raises(control.NotPossible, match="only a running bot pauses"):
         control.pause(bot, by="ann")
     with pytest.raises(control.NotPossible, match="only a paused bot resumes"):
