@@ -153,7 +153,7 @@ class Account:
         coin, amount = self._lock(opened.symbol, opened.side, opened.goal, opened.lock_price)
         if opened.market_unit == "quoteCoin" and opened.side == Side.BUY:
             amount = max(amount, opened.qty)
-        if amount > self.wallet[coin].free:
+        if amount > self.wallet.get(coin, Coin()).free:
             raise ApiError(170131, "Insufficient balance.")
 
     def _outcome(self, opened: Opened, quotes: Quotes) -> list[Event]:

@@ -17,6 +17,7 @@ DEPTHS = frozenset({"1", "50", "200", "1000"})
 PRIVATE = frozenset({"order", "execution", "wallet", "position", "greeks", "dcp"})
 TRADES_IN_FRAME = 1024
 KLINE_PAUSE = 1_000  # machine ms between two frames of an unfinished bar
+BOOK_PAUSE = 3_000  # machine ms after which an unchanged best price is told again, as Bybit does
 
 
 class Feeds:
@@ -26,7 +27,7 @@ class Feeds:
         self._venue = venue
         self._hub = hub
         self._pending: dict[str, list[Trade]] = {}
-        self._sent: dict[str, int] = {}  # book or ticker topic -> the market's update it showed
+        self._quotes: dict[str, tuple[int, int]] = {}  # topic -> market's update, machine ms sent
         self._bars: dict[str, tuple[int, int]] = {}  # kline topic -> bar start, machine ms sent
         hub.knows, hub.first = self._knows, self._first
         venue.listen(self)
@@ -74,7 +75,7 @@ class Feeds:
                 self._push_trades(symbol, trades[first : first + TRADES_IN_FRAME])
         self._pending.clear()
         wanted = set(self._hub.topics)
-        for kept in (self._sent, self._bars):
+        for kept in (self._quotes, self._bars):
             for topic in kept.keys() - wanted:
                 del kept[topic]
         for topic in wanted:
@@ -84,9 +85,16 @@ class Feeds:
                 continue
             if kind.startswith("kline."):
                 self._push_klines(topic, kind.removeprefix("kline."), market, machine_now)
-            elif kind != "publicTrade" and self._sent.get(topic) != market.updates:
-                self._sent[topic] = market.updates
-                self._hub.publish(topic, self._quote_frame(topic, market))
+            elif kind != "publicTrade":
+                self._push_quote(topic, market, machine_now)
+
+    def _push_quote(self, topic: str, market: Market, machine_now: int) -> None:
+        """A ticker or a book when it has changed; the best prices also after a silence."""
+        shown, sent = self._quotes.get(topic, (0, 0))
+        repeat = topic.startswith("orderbook.1.") and machine_now >= sent + BOOK_PAUSE
+        if shown != market.updates or repeat:
+            self._quotes[topic] = (market.updates, machine_now)
+            self._hub.publish(topic, self._quote_frame(topic, market))
 
     def _push_trades(self, symbol: str, trades: Sequence[Trade]) -> None:
         pair = self._venue.markets[symbol].pair

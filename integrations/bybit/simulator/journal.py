@@ -56,15 +56,23 @@ class Journal:
         if path is None:
             return
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._entries = self._read(path) if path.exists() else []
-            self._compact(path)
+            self._open(path)
         except BlockingIOError as error:
+            self.close()
             raise JournalError(f"state file {path} is in use by another simulator") from error
         except OSError as error:
+            self.close()
             raise JournalError(f"state file {path} cannot be used: {error}") from error
+        except JournalError:
+            self.close()
+            raise
+
+    def _open(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._entries = self._read(path) if path.exists() else []
+        self._compact(path)
 
     def entries(self) -> Iterator[Entry]:
         """What the file said when it was opened; it can be read once."""
@@ -74,8 +82,13 @@ class Journal:
     def write(self, entry: Entry) -> None:
         """Append one line; when this returns, a crash of ours cannot lose it."""
         if self._file >= 0:
-            line = entry.line()
-            if os.write(self._file, line) != len(line):
+            line, before = entry.line(), os.fstat(self._file).st_size
+            try:
+                whole = os.write(self._file, line) == len(line)
+            except OSError as error:
+                raise JournalError(f"state file {self._path}: {error}") from error
+            if not whole:
+                os.ftruncate(self._file, before)
                 raise JournalError(f"state file {self._path}: the disk is full")
 
     def close(self) -> None:

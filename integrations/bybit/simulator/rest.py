@@ -21,16 +21,16 @@ class Endpoint:
 
 def endpoints(key: str) -> Mapping[str, Endpoint]:
     """Every endpoint by path; `key` is what user/query-api tells about."""
-    market = {
-        "time": rest_market.market_time,
-        "kline": rest_market.kline,
-        "tickers": rest_market.tickers,
-        "instruments-info": rest_market.instruments,
-        "orderbook": rest_market.orderbook,
-        "recent-trade": rest_market.recent_trades,
+    public = {
+        "/v5/market/time": rest_market.market_time,
+        "/v5/market/kline": rest_market.kline,
+        "/v5/market/tickers": rest_market.tickers,
+        "/v5/market/instruments-info": rest_market.instruments,
+        "/v5/market/orderbook": rest_market.orderbook,
+        "/v5/market/recent-trade": rest_market.recent_trades,
     }
     return {
-        **{f"/v5/market/{name}": Endpoint("GET", call, signed=False) for name, call in market.items()},
+        **{path: Endpoint("GET", call, signed=False) for path, call in public.items()},
         "/v5/order/create": Endpoint("POST", rest_trade.create, per_second=20),
         "/v5/order/cancel": Endpoint("POST", rest_trade.cancel, per_second=20),
         "/v5/order/realtime": Endpoint("GET", rest_trade.realtime),

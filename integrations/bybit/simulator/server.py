@@ -8,7 +8,7 @@ import logging
 import time
 import uuid
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -19,12 +19,12 @@ from integrations.bybit.simulator import control
 from integrations.bybit.simulator.account import Account, Rates
 from integrations.bybit.simulator.auth import Keys
 from integrations.bybit.simulator.feeds import Feeds
-from integrations.bybit.simulator.journal import Journal
+from integrations.bybit.simulator.journal import Journal, JournalError
 from integrations.bybit.simulator.orders_socket import OrderEntry
 from integrations.bybit.simulator.pairs import load_pairs
 from integrations.bybit.simulator.rest import Endpoint, endpoints
 from integrations.bybit.simulator.sockets import Hub
-from integrations.bybit.simulator.tape import open_tape
+from integrations.bybit.simulator.tape import Tape, open_tape
 from integrations.bybit.simulator.venue import Venue
 from integrations.bybit.simulator.wire import ApiError, Json, envelope, machine_ms
 
@@ -57,26 +57,32 @@ class Simulator:
     Building raises TapeError or JournalError; `start` raises OSError when the port is taken.
     """
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, tape: Tape | None = None) -> None:
+        """`tape` is one that is open already, in place of the options' (reading takes a while)."""
         self.options = options
         pairs = load_pairs()
-        tape = open_tape(options.tape, pairs)
+        tape = tape or open_tape(options.tape, pairs)
         account = Account(pairs, Rates(options.maker, options.taker))
         journal = Journal(options.state, f"{tape.name} {tape.print}")
         self.venue = Venue(tape, account, journal, options.balances)
+        if self.venue.stepped and options.speed:
+            raise JournalError(f"state file {options.state} was driven by hand: it needs --speed 0")
         self._hub = Hub(options.keys)
         self._hub.order_entry = OrderEntry(self.venue, options.keys).answer
         self._feeds = Feeds(self.venue, self._hub)
         self._calls: dict[str, deque[int]] = defaultdict(deque)
         self._endpoints = endpoints(options.keys.key)
-        self._runner = web.AppRunner(self._application(), access_log=None)
+        self._runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=0.2)
         self._clock: asyncio.Task[None] | None = None
         self.port = options.port
 
     async def start(self) -> None:
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self.options.host, self.options.port, shutdown_timeout=0.2)
-        await site.start()
+        try:
+            await web.TCPSite(self._runner, self.options.host, self.options.port).start()
+        except OSError:
+            await self.stop()
+            raise
         self.port = self._runner.addresses[0][1]
         self._clock = asyncio.create_task(self._run_clock())
 
@@ -114,6 +120,11 @@ class Simulator:
                 venue.advance(int(position), reserve)
             if rounds % PUSH_EVERY == 0:
                 self._feeds.flush(machine_ms())
+
+    @property
+    def topics(self) -> Collection[str]:
+        """The topics that somebody listens to now."""
+        return self._hub.topics
 
     def flush(self) -> None:
         """Push what has changed at once (after a step by hand)."""

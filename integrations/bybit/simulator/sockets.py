@@ -5,7 +5,7 @@ import json
 import logging
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable
 
 from aiohttp import WSMsgType, web
 
@@ -72,7 +72,7 @@ class Hub:
         self.order_entry: Callable[[Connection, Json], Json] = lambda _connection, _message: {}
 
     @property
-    def topics(self) -> Iterable[str]:
+    def topics(self) -> Collection[str]:
         """Topics that somebody listens to."""
         return list(self._listeners)
 

@@ -50,7 +50,8 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         except OSError as error:
             where = f"{given['host']}:{given['port']}"
-            raise CommandError(f"cannot listen on {where}: {error.strerror or error}") from error
+            why = os.strerror(error.errno) if error.errno else str(error)
+            raise CommandError(f"cannot listen on {where}: {why}") from error
 
     def _options(self, given: dict[str, Any]) -> Options:
         return Options(

@@ -1,0 +1,209 @@
+"""The account as a pure state machine: fees and locks by hand, conservation for any sequence."""
+
+from decimal import Decimal
+from itertools import count
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from integrations.bybit.simulator.account import Account, Quotes, Rates, Request
+from integrations.bybit.simulator.facts import Deposited, Filled, packed, unpacked
+from integrations.bybit.simulator.pairs import load_pairs
+from integrations.bybit.simulator.rows import execution_row, order_row
+from integrations.bybit.simulator.wire import ApiError
+from market.types import Side
+
+PAIRS = load_pairs()
+SYMBOL = "BTCUSDT"
+NOW = 1_700_000_000_000
+
+
+def account(maker="0.001", taker="0.001", **coins):
+    opened = Account(PAIRS, Rates(Decimal(maker), Decimal(taker)))
+    opened.apply([Deposited(coin, Decimal(amount)) for coin, amount in coins.items()])
+    return opened
+
+
+def quotes(last="97000", depth="83"):
+    tick = PAIRS[SYMBOL].instrument.tick
+    price = Decimal(last)
+    return Quotes(price - tick, price + tick, Decimal(depth), price)
+
+
+def ask(side="Buy", price="96000", qty="0.1", *, tif="GTC", kind="Limit", unit="", link=""):
+    return Request(SYMBOL, Side(side), kind, tif, Decimal(price), Decimal(qty), unit, link)
+
+
+def place(where, request, book=None):
+    events = where.place(request, book or quotes(), NOW)
+    where.apply(events)
+    return where.orders[events[0].order_id]
+
+
+def wallet(where):
+    return {name: (coin.total, coin.locked) for name, coin in where.wallet.items()}
+
+
+def test_a_resting_buy_locks_quote_and_pays_its_fee_in_base():
+    here = account(USDT="10000")
+    order = place(here, ask(tif="PostOnly"))
+    assert wallet(here) == {"USDT": (10000, 9600)}
+    here.apply([here.fill_resting(order, NOW + 5)])
+    assert order.status == "Filled"
+    assert wallet(here) == {"USDT": (400, 0), "BTC": (Decimal("0.0999"), 0)}
+    row = execution_row(here.executions[0])
+    assert (row["execFee"], row["feeCurrency"], row["isMaker"]) == ("0.0001", "BTC", True)
+
+
+def test_a_resting_sell_locks_base_and_pays_its_fee_in_quote():
+    here = account(BTC="1")
+    order = place(here, ask("Sell", "98000"))
+    assert wallet(here)["BTC"] == (1, Decimal("0.1"))
+    here.apply([here.fill_resting(order, NOW)])
+    assert wallet(here) == {"BTC": (Decimal("0.9"), 0), "USDT": (Decimal("9790.2"), 0)}
+
+
+def test_a_negative_maker_rate_is_a_rebate_in_the_other_coin():
+    here = account(maker="-0.0001", USDT="9600")
+    here.apply([here.fill_resting(place(here, ask()), NOW)])
+    assert wallet(here) == {"USDT": (Decimal("0.96"), 0), "BTC": (Decimal("0.1"), 0)}
+
+
+def test_a_crossing_order_takes_the_books_price_not_its_own():
+    here = account(USDT="10000")
+    order = place(here, ask(price="99000", tif="IOC"))
+    assert order.status == "Filled"
+    assert wallet(here)["USDT"] == (10000 - Decimal("9700.001"), 0)
+
+
+def test_post_only_that_would_take_is_cancelled_and_frees_its_funds():
+    here = account(USDT="10000")
+    order = place(here, ask(price="97000.01", tif="PostOnly"))
+    assert (order.status, order.reason) == ("Cancelled", "EC_PostOnlyWillTakeLiquidity")
+    assert wallet(here) == {"USDT": (10000, 0)}
+    assert place(here, ask(price="97000", tif="PostOnly")).status == "New"
+
+
+def test_what_an_ioc_order_cannot_take_is_cancelled():
+    here = account(USDT="20000")
+    order = place(here, ask(price="96999", tif="IOC"))
+    assert (order.status, order.reason) == ("Cancelled", "EC_NoImmediateQtyToFill")
+    part = place(here, ask(price="98000", qty="0.2", tif="IOC"), quotes(depth="0.05"))
+    assert (part.status, part.cum_qty) == ("PartiallyFilledCanceled", Decimal("0.05"))
+    assert here.wallet["USDT"].locked == 0
+
+
+def test_a_market_buy_by_amount_buys_whole_lots():
+    here = account(USDT="100")
+    order = place(here, ask(kind="Market", price="0", qty="100", tif="IOC", unit="quoteCoin"))
+    assert order.cum_qty == Decimal("0.00103")
+    assert order_row(order)["leavesValue"] == "0.0899897"
+
+
+@pytest.mark.parametrize(
+    ("request_", "code"),
+    [
+        (ask(qty="0.2"), 170131),
+        (ask("Sell", "98000"), 170131),
+        (ask(link="mine"), 170141),
+    ],
+)
+def test_refusals_change_nothing(request_, code):
+    here = account(USDT="10000")
+    here.apply(here.cancel(place(here, ask(qty="0.01", link="mine")), NOW))
+    before = wallet(here)
+    with pytest.raises(ApiError) as caught:
+        here.place(request_, quotes(), NOW)
+    assert caught.value.code == code
+    assert wallet(here) == before
+
+
+def test_a_closed_order_cannot_be_cancelled():
+    here = account(USDT="10000")
+    order = place(here, ask())
+    here.apply(here.cancel(order, NOW))
+    with pytest.raises(ApiError) as caught:
+        here.cancel(order, NOW)
+    assert caught.value.code == 170213
+
+
+def test_the_five_hundred_and_first_open_order_is_refused():
+    here = account(USDT="100000000")
+    for _ in range(500):
+        place(here, ask(qty="0.001"))
+    with pytest.raises(ApiError) as caught:
+        here.place(ask(qty="0.001"), quotes(), NOW)
+    assert caught.value.code == 170810
+
+
+deeds = st.lists(
+    st.one_of(
+        st.tuples(
+            st.just("place"),
+            st.sampled_from(["Buy", "Sell"]),
+            st.integers(9_500_000, 9_900_000),
+            st.integers(100, 400_000),
+            st.sampled_from(["GTC", "IOC", "FOK", "PostOnly"]),
+            st.sampled_from(["Limit", "Market"]),
+            st.sampled_from(["0.1", "83"]),
+        ),
+        st.tuples(st.sampled_from(["fill", "cancel"]), st.integers(0, 50)),
+    ),
+    max_size=40,
+)
+
+
+def do(here, deed, links):
+    """One thing that may happen to an account; refusals are fine."""
+    kind, *how = deed
+    if kind == "place":
+        side, cents, lots, tif, order_kind, depth = how
+        unit = "" if order_kind == "Limit" else "baseCoin"
+        price, qty = Decimal(cents) / 100, Decimal(lots) / 1_000_000
+        link = f"id-{next(links)}"
+        request = ask(side, price, qty, tif=tif, kind=order_kind, unit=unit, link=link)
+        try:
+            return here.place(request, quotes(depth=depth), NOW)
+        except ApiError as refusal:
+            if refusal.code == 170131:  # insufficient balance
+                return []
+            raise
+    resting = list(here.open[SYMBOL].values())
+    if not resting:
+        return []
+    order = resting[how[0] % len(resting)]
+    return [here.fill_resting(order, NOW)] if kind == "fill" else here.cancel(order, NOW)
+
+
+@settings(max_examples=150, deadline=None)
+@given(deeds, st.sampled_from(["0.001", "-0.0002", "0"]))
+def test_whatever_happens_coins_are_conserved_and_locks_are_what_open_orders_need(story, maker):
+    here, links, written = account(maker=maker, USDT="30000", BTC="0.3"), count(), []
+    for deed in story:
+        events = do(here, deed, links)
+        here.apply(events)
+        written += events
+        check(here)
+    again = account(maker=maker, USDT="30000", BTC="0.3")
+    again.apply([unpacked(packed(event)) for event in written])
+    assert wallet(again) == wallet(here)
+    assert [order_row(order) for order in again.orders.values()] == [
+        order_row(order) for order in here.orders.values()
+    ]
+    assert list(map(execution_row, again.executions)) == list(map(execution_row, here.executions))
+
+
+def check(here):
+    usdt, btc = Decimal(30000), Decimal("0.3")
+    for execution in here.executions:
+        fill: Filled = execution.fill
+        sign = 1 if execution.order.side is Side.BUY else -1
+        btc += sign * fill.qty - (fill.fee if fill.fee_coin == "BTC" else 0)
+        usdt -= sign * fill.qty * fill.price + (fill.fee if fill.fee_coin == "USDT" else 0)
+    resting = here.open[SYMBOL].values()
+    buys = sum(order.leaves * order.price for order in resting if order.side is Side.BUY)
+    sells = sum(order.leaves for order in resting if order.side is Side.SELL)
+    assert wallet(here) == {"USDT": (usdt, buys), "BTC": (btc, sells)}
+    assert all(coin.free >= 0 for coin in here.wallet.values())
+    assert all(order.cum_qty <= order.goal for order in here.orders.values())

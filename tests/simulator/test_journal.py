@@ -1,0 +1,80 @@
+"""The state file: torn lines, compaction, locks, and files that belong to something else."""
+
+from decimal import Decimal
+
+import pytest
+
+from integrations.bybit.simulator.facts import Deposited
+from integrations.bybit.simulator.journal import Entry, Journal, JournalError
+
+DEPOSIT = Entry(10, 20, (Deposited("USDT", Decimal("12.5")),))
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "state" / "simulator.jsonl"
+
+
+def written(file, *entries):
+    journal = Journal(file, "tape")
+    for entry in entries:
+        journal.write(entry)
+    journal.close()
+
+
+def read(file):
+    journal = Journal(file, "tape")
+    entries = list(journal.entries())
+    journal.close()
+    return entries
+
+
+def test_what_was_written_is_read_again(file):
+    step = Entry(30, 30, (), {"BTCUSDT": "97000"})
+    written(file, DEPOSIT, step)
+    assert read(file) == [DEPOSIT, step]
+
+
+def test_a_torn_last_line_is_dropped(file):
+    written(file, DEPOSIT, Entry(30, 40, DEPOSIT.events))
+    whole = file.read_bytes()
+    for length in range(len(whole) - 1, len(whole) - 30, -1):
+        file.write_bytes(whole[:length])
+        assert read(file) == [DEPOSIT]
+
+
+def test_lines_that_only_tell_the_time_are_dropped_at_the_next_start_but_the_last(file):
+    written(file, DEPOSIT, Entry(30, 40), Entry(50, 60), Entry(70, 80))
+    assert len(read(file)) == 4
+    assert read(file) == [DEPOSIT, Entry(70, 80)]
+
+
+def test_a_damaged_line_is_not_overlooked(file):
+    written(file, DEPOSIT, DEPOSIT)
+    lines = file.read_bytes().split(b"\n")
+    lines[1] = lines[1][:-3]
+    file.write_bytes(b"\n".join(lines))
+    with pytest.raises(JournalError, match="damaged in line 2"):
+        Journal(file, "tape")
+
+
+def test_a_file_belongs_to_one_tape_and_one_process(file):
+    written(file, DEPOSIT)
+    with pytest.raises(JournalError, match="another tape"):
+        Journal(file, "other")
+    journal = Journal(file, "tape")
+    with pytest.raises(JournalError, match="in use"):
+        Journal(file, "tape")
+    journal.close()
+
+
+def test_without_a_file_nothing_is_kept():
+    journal = Journal(None, "tape")
+    journal.write(DEPOSIT)
+    journal.close()
+
+
+def test_a_place_that_cannot_be_written_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(JournalError, match="cannot be used"):
+        Journal(tmp_path / "file" / "state", "tape")

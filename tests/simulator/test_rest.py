@@ -1,0 +1,306 @@
+"""The REST side of the simulator, seen by unmodified pybit."""
+
+import time
+from decimal import Decimal
+from itertools import pairwise
+
+import pytest
+import requests
+from pybit.exceptions import FailedRequestError
+
+from tests.simulator.client import http, limit, refused
+
+
+def order(client, link):
+    (row,) = client.get_open_orders(category="spot", orderLinkId=link)["result"]["list"]
+    return row
+
+
+def wallet(client):
+    coins = client.get_wallet_balance(accountType="UNIFIED")["result"]["list"][0]["coin"]
+    return {row["coin"]: (row["walletBalance"], row["locked"]) for row in coins}
+
+
+def test_the_envelope_and_the_machines_clock(client):
+    answer = client.get_server_time()
+    assert set(answer) == {"retCode", "retMsg", "result", "retExtInfo", "time"}
+    assert (answer["retCode"], answer["retMsg"]) == (0, "OK")
+    assert abs(answer["time"] / 1000 - time.time()) < 5
+    assert answer["result"]["timeNano"].startswith(answer["result"]["timeSecond"])
+
+
+def test_filters_of_the_pairs(client):
+    rows = client.get_instruments_info(category="spot")["result"]["list"]
+    assert {row["symbol"] for row in rows} == {"BTCUSDT", "MNTUSDT", "DOGEUSDT", "PEPEUSDT"}
+    (pepe,) = client.get_instruments_info(category="spot", symbol="PEPEUSDT")["result"]["list"]
+    assert pepe["priceFilter"]["tickSize"] == "0.000000001"
+    assert pepe["lotSizeFilter"]["minOrderAmt"] == "5"
+    assert client.get_instruments_info(category="linear")["result"]["list"] == []
+
+
+def test_ticker_book_and_kline_tell_one_price(client, simulator):
+    simulator.step({"BTCUSDT": "97000"}, seconds=90)
+    (ticker,) = client.get_tickers(category="spot", symbol="BTCUSDT")["result"]["list"]
+    assert (ticker["bid1Price"], ticker["lastPrice"], ticker["ask1Price"]) == (
+        "96999.99", "97000", "97000.01",
+    )  # fmt: skip
+    book = client.get_orderbook(category="spot", symbol="BTCUSDT", limit=3)["result"]
+    assert [row[0] for row in book["b"]] == ["96999.99", "96999.98", "96999.97"]
+    assert book["ts"] == simulator.state()["clock"]
+    rows = client.get_kline(category="spot", symbol="BTCUSDT", interval="1", limit=5)["result"]
+    newest, before = rows["list"][:2]
+    assert (newest[4], before[1]) == ("97000", "96383.21")
+    assert newest[1] == before[4] or abs(float(newest[1]) - float(before[4])) <= 0.02
+    assert all(int(new[0]) - int(old[0]) == 60_000 for new, old in pairwise(rows["list"]))
+    (trade, *_) = client.get_public_trade_history(category="spot", symbol="BTCUSDT")["result"][
+        "list"
+    ]
+    assert (trade["price"], trade["side"]) == ("97000", "Buy")
+
+
+def test_a_resting_buy_its_lock_its_fill_and_its_fee_in_base(client, simulator):
+    answer = client.place_order(**limit(orderLinkId="grid-1"))["result"]
+    assert answer["orderLinkId"] == "grid-1"
+    assert len(answer["orderId"]) == 19
+    assert answer["orderId"].isdecimal()
+    assert wallet(client)["USDT"] == ("34000", "960")
+    simulator.step({"BTCUSDT": "96000"})
+    assert order(client, "grid-1")["orderStatus"] == "New"  # touched is not passed
+    simulator.step({"BTCUSDT": "95900"})
+    row = order(client, "grid-1")
+    assert (row["orderStatus"], row["avgPrice"], row["leavesQty"]) == ("Filled", "96000", "0")
+    assert row["cumFeeDetail"] == {"BTC": "0.00001"}
+    assert wallet(client) | {} == wallet(client)
+    assert wallet(client)["USDT"] == ("33040", "0")
+    assert wallet(client)["BTC"] == ("1.00999", "0")
+    (fill,) = client.get_executions(category="spot", orderLinkId="grid-1")["result"]["list"]
+    assert (fill["execPrice"], fill["execFee"], fill["feeCurrency"]) == ("96000", "0.00001", "BTC")
+    assert (fill["isMaker"], fill["execType"], fill["leavesQty"]) == (True, "Trade", "0")
+
+
+def test_a_fill_is_stamped_when_price_crosses(client, simulator):
+    before = simulator.step({"BTCUSDT": "97000"})["clock"]
+    client.place_order(**limit(price="96500"))
+    simulator.step({"BTCUSDT": "96000"}, seconds=100)
+    (fill,) = client.get_executions(category="spot")["result"]["list"]
+    assert int(fill["execTime"]) == before + 50_000
+    assert order(client, fill["orderLinkId"])["createdTime"] == str(before)
+
+
+def test_post_only_that_would_take_is_acked_and_then_cancelled(client):
+    client.place_order(**limit(price="97000", orderLinkId="eager"))
+    row = order(client, "eager")
+    assert (row["orderStatus"], row["rejectReason"]) == (
+        "Cancelled", "EC_PostOnlyWillTakeLiquidity",
+    )  # fmt: skip
+    assert row["cancelType"] == "UNKNOWN"
+
+
+def test_ioc_takes_the_book_or_dies(client):
+    client.place_order(**limit(price="97000", timeInForce="IOC", orderLinkId="taker"))
+    assert order(client, "taker")["avgPrice"] == "96383.22"
+    (fill,) = client.get_executions(category="spot", orderLinkId="taker")["result"]["list"]
+    assert (fill["isMaker"], fill["feeRate"]) == (False, "0.001")
+    client.place_order(**limit(price="96000", timeInForce="IOC", orderLinkId="missed"))
+    row = order(client, "missed")
+    assert (row["orderStatus"], row["rejectReason"]) == ("Cancelled", "EC_NoImmediateQtyToFill")
+
+
+def test_market_orders_by_amount_and_by_base(client):
+    market = {"category": "spot", "symbol": "DOGEUSDT", "orderType": "Market"}
+    client.place_order(**market, side="Buy", qty="100", orderLinkId="amount")
+    assert order(client, "amount")["cumExecQty"] == "701.9"  # of 0.14247
+    client.place_order(**market, side="Sell", qty="50", orderLinkId="base")
+    row = order(client, "base")
+    assert (row["orderStatus"], row["timeInForce"], row["cumExecQty"]) == ("Filled", "IOC", "50")
+
+
+def test_an_order_without_a_name_gets_a_number_next_to_its_id(client):
+    answer = client.place_order(**limit())["result"]
+    assert int(answer["orderLinkId"]) == int(answer["orderId"]) + 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"category": "linear"}, 10001),
+        ({"symbol": "XYZUSDT"}, 170121),
+        ({"side": "buy"}, 10001),
+        ({"orderType": "Stop"}, 10001),
+        ({"qty": "abc"}, 10001),
+        ({"qty": "0"}, 170136),
+        ({"qty": "0.0000001"}, 170137),
+        ({"qty": "90", "price": "1000"}, 170135),
+        ({"price": "96000.001"}, 170134),
+        ({"qty": "0.00005"}, 170140),
+        ({"qty": "0.5"}, 170131),
+        ({"side": "Sell", "price": "98000", "qty": "2"}, 170131),
+        ({"timeInForce": "GTX"}, 10001),
+        ({"orderLinkId": "x" * 37}, 10001),
+        ({"orderLinkId": "no spaces"}, 10001),
+        ({"isLeverage": 1}, 10001),
+    ],
+)
+def test_refused_orders(client, simulator, changes, code):
+    assert refused(client.place_order, **limit(**changes)) == code
+    assert simulator.state()["orders"] == []
+
+
+def test_an_order_link_id_is_used_once_and_for_ever(client, simulator):
+    client.place_order(**limit(orderLinkId="once"))
+    assert refused(client.place_order, **limit(orderLinkId="once")) == 170141
+    client.cancel_order(category="spot", symbol="BTCUSDT", orderLinkId="once")
+    assert refused(client.place_order, **limit(orderLinkId="once")) == 170141
+    simulator.stop()
+    simulator.start()
+    assert refused(client.place_order, **limit(orderLinkId="once")) == 170141
+
+
+def test_cancel(client):
+    client.place_order(**limit(orderLinkId="gone"))
+    cancel = {"category": "spot", "symbol": "BTCUSDT"}
+    assert client.cancel_order(**cancel, orderLinkId="gone")["result"]["orderLinkId"] == "gone"
+    row = order(client, "gone")
+    assert (row["orderStatus"], row["cancelType"], row["rejectReason"]) == (
+        "Cancelled", "CancelByUser", "EC_PerCancelRequest",
+    )  # fmt: skip
+    assert wallet(client)["USDT"] == ("34000", "0")
+    assert refused(client.cancel_order, **cancel, orderLinkId="gone") == 170213
+    assert refused(client.cancel_order, **cancel, orderLinkId="never") == 170213
+    assert refused(client.cancel_order, **cancel) == 10001
+
+
+def test_signatures_clocks_and_keys(simulator):
+    ask = {"accountType": "UNIFIED"}
+    assert refused(http(simulator, api_secret="wrong").get_wallet_balance, **ask) == 10004
+    assert refused(http(simulator, api_key="wrong").get_wallet_balance, **ask) == 10003
+    headers = {"X-BAPI-API-KEY": simulator.key, "X-BAPI-SIGN": "0", "X-BAPI-RECV-WINDOW": "5000"}
+    for shift, code in ((-6_000, 10002), (1_500, 10002), (0, 10004)):
+        headers["X-BAPI-TIMESTAMP"] = str(int(time.time() * 1000) + shift)
+        answer = requests.get(f"{simulator.rest_url}/v5/account/info", headers=headers, timeout=5)
+        assert answer.json()["retCode"] == code
+
+
+def test_the_signature_covers_the_query_as_it_was_sent(client):
+    client.place_order(**limit(orderLinkId="a"))
+    client.place_order(**limit(orderLinkId="b"))
+    first = client.get_open_orders(category="spot", limit=1)["result"]
+    assert first["nextPageCursor"].startswith("page_token%3D")
+    second = client.get_open_orders(category="spot", limit=1, cursor=first["nextPageCursor"])
+    assert [row["orderLinkId"] for row in first["list"]] == ["b"]
+    assert [row["orderLinkId"] for row in second["result"]["list"]] == ["a"]
+    assert second["result"]["nextPageCursor"] == ""
+
+
+def walk(call, **arguments):
+    rows, cursor = [], None
+    while True:
+        page = call(category="spot", cursor=cursor, **arguments)["result"]
+        rows += page["list"]
+        cursor = page["nextPageCursor"]
+        if not cursor:
+            return rows
+
+
+def test_history_pages_through_everything_newest_first(client, simulator):
+    for number in range(7):
+        client.place_order(**limit(orderLinkId=f"n{number}", price=str(96300 - number)))
+    simulator.step({"BTCUSDT": "96000"})
+    client.place_order(**limit(orderLinkId="open", price="95000"))
+    names = [row["orderLinkId"] for row in walk(client.get_order_history, limit=3)]
+    assert names == [f"n{number}" for number in reversed(range(7))]
+    fills = walk(client.get_executions, limit=2)
+    assert [row["orderLinkId"] for row in fills] == names
+    assert [int(row["execTime"]) for row in fills] == sorted(
+        (int(row["execTime"]) for row in fills), reverse=True
+    )
+    assert refused(client.get_executions, category="spot", cursor="nonsense") == 10001
+
+
+def test_history_windows_run_on_the_tapes_clock(client, simulator):
+    client.place_order(**limit(price="96300", orderLinkId="old"))
+    clock = simulator.step({"BTCUSDT": "96000"})["clock"]
+    day = 24 * 3_600_000
+    simulator.step(seconds=8 * 24 * 3600)
+    assert client.get_executions(category="spot")["result"]["list"] == []
+    found = client.get_executions(category="spot", startTime=clock - day)["result"]["list"]
+    assert [row["orderLinkId"] for row in found] == ["old"]
+    assert refused(
+        client.get_executions, category="spot", startTime=clock, endTime=clock + 8 * day
+    ) == 10001  # fmt: skip
+    (row,) = client.get_executions(category="spot", orderLinkId="old")["result"]["list"]
+    assert row["execPrice"] == "96300"
+
+
+def test_empty_cancels_are_forgotten_after_a_day(client, simulator):
+    client.place_order(**limit(orderLinkId="brief"))
+    client.cancel_order(category="spot", symbol="BTCUSDT", orderLinkId="brief")
+    ask = {"category": "spot", "orderLinkId": "brief"}
+    assert len(client.get_order_history(**ask)["result"]["list"]) == 1
+    simulator.step(seconds=25 * 3600)
+    assert client.get_order_history(**ask)["result"]["list"] == []
+
+
+def test_account_key_and_fees(client):
+    assert client.get_account_info()["result"]["marginMode"] == "REGULAR_MARGIN"
+    (row,) = client.get_fee_rates(category="spot", symbol="BTCUSDT")["result"]["list"]
+    assert row == {"symbol": "BTCUSDT", "takerFeeRate": "0.001", "makerFeeRate": "0.001"}
+    key = client.get_api_key_information()["result"]
+    assert (key["readOnly"], key["permissions"]["Spot"], key["permissions"]["Wallet"]) == (
+        0, ["SpotTrade"], [],
+    )  # fmt: skip
+    answer = client.get_wallet_balance(accountType="UNIFIED", coin="USDC")["result"]["list"][0]
+    assert [(row["coin"], row["walletBalance"]) for row in answer["coin"]] == [("USDC", "0")]
+
+
+def test_signed_answers_carry_the_budget(simulator):
+    client = http(simulator, return_response_headers=True)
+    for left in (19, 18):
+        _, _, headers = client.place_order(**limit())
+        assert headers["X-Bapi-Limit"] == "20"
+        assert headers["X-Bapi-Limit-Status"] == str(left)
+        assert abs(int(headers["X-Bapi-Limit-Reset-Timestamp"]) / 1000 - time.time()) < 5
+
+
+def test_unknown_paths_are_404(client, simulator):
+    with pytest.raises(FailedRequestError) as caught:
+        client.get_transaction_log()
+    assert caught.value.status_code == 404
+    assert requests.post(f"{simulator.rest_url}/sim/faults", json={}, timeout=5).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"prices": {"XYZUSDT": "1"}},
+        {"prices": {"BTCUSDT": "x"}},
+        {"prices": {"BTCUSDT": "97000.001"}},
+        {"prices": {"BTCUSDT": "-1"}},
+        {"prices": [], "seconds": 60},
+        {"seconds": 0},
+        {"seconds": "60"},
+    ],
+)
+def test_a_wrong_step_is_refused_and_moves_nothing(simulator, body):
+    before = simulator.state()
+    answer = requests.post(f"{simulator.rest_url}/sim/step", json=body, timeout=5)
+    assert answer.status_code == 400
+    assert answer.json()["error"]
+    assert simulator.state() == before
+
+
+def test_a_restart_changes_nothing(client, simulator):
+    for number in range(4):
+        client.place_order(**limit(price=str(96300 - 100 * number), qty="0.0123"))
+    client.place_order(**limit(side="Sell", price="96600", orderLinkId="sell"))
+    simulator.step({"BTCUSDT": "96150.5", "PEPEUSDT": "0.0000045"}, seconds=333)
+    simulator.step({"BTCUSDT": "96700"}, seconds=7)
+    before = simulator.state()
+    kline = {"category": "spot", "symbol": "BTCUSDT", "interval": "1", "limit": 30}
+    rows = client.get_kline(**kline)["result"]
+    assert len(before["executions"]) == 3
+    simulator.stop()
+    simulator.start()
+    assert simulator.state() == before
+    assert client.get_kline(**kline)["result"] == rows
+    assert Decimal(before["wallet"]["USDT"]["free"]) < 34000
