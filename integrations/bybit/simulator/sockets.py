@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 # good. Bybit's own network delay hides this; on loopback we wait as long ourselves.
 ACK_DELAY = 0.05
 QUEUE_LIMIT = 20_000  # frames; a client that reads slower than this is cut off, as Bybit does
+CLOSE_PATIENCE = 0.3  # s that a leaving server waits for a client to say goodbye too
 ARGS_LIMIT = 10  # topics in one request, spot
 
 
@@ -88,7 +89,7 @@ class Hub:
 
     async def serve(self, request: web.Request, channel: str) -> web.WebSocketResponse:
         """Talk to one client until it leaves. Protocol pings are answered by aiohttp."""
-        socket = web.WebSocketResponse(max_msg_size=2**20)
+        socket = web.WebSocketResponse(max_msg_size=2**20, timeout=CLOSE_PATIENCE)
         await socket.prepare(request)
         connection = Connection(socket, channel, request.transport)
         self._sockets.add(socket)

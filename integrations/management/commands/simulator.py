@@ -36,7 +36,13 @@ class Command(BaseCommand):
         parser.add_argument(
             "--speed", default="1", help="market seconds in one second; 0 waits for POST /sim/step"
         )
-        parser.add_argument("--balance", nargs="+", default=["USDT=34000"], metavar="COIN=AMOUNT")
+        parser.add_argument(
+            "--balance",
+            nargs="+",
+            action="extend",
+            metavar="COIN=AMOUNT",
+            help="wallet of a new state, USDT=34000 by default; a state file keeps its own",
+        )
         parser.add_argument("--maker", default="0.001", help="fee share of resting orders")
         parser.add_argument("--taker", default="0.001", help="fee share of taking orders")
         parser.add_argument("--state", type=Path, default=None, help="file that survives restarts")
@@ -60,7 +66,7 @@ class Command(BaseCommand):
             port=given["port"],
             tape=given["tape"],
             speed=float(_number("--speed", given["speed"], Decimal(0), Decimal(MOST_SPEED))),
-            balances=dict(_balance(text) for text in given["balance"]),
+            balances=dict(_balance(text) for text in given["balance"] or ["USDT=34000"]),
             maker=_number("--maker", given["maker"], Decimal("-0.01"), Decimal("0.1")),
             taker=_number("--taker", given["taker"], Decimal(0), Decimal("0.1")),
             state=given["state"],
