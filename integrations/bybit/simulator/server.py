@@ -67,6 +67,9 @@ class Simulator:
         self.venue = Venue(tape, account, journal, options.balances)
         if self.venue.stepped and options.speed:
             raise JournalError(f"state file {options.state} was driven by hand: it needs --speed 0")
+        if options.speed:
+            # After a crash: go on from where the last message may have been, filling on the way.
+            self.venue.advance(max(self.venue.now, self.venue.until))
         self._hub = Hub(options.keys)
         self._hub.order_entry = OrderEntry(self.venue, options.keys).answer
         self._feeds = Feeds(self.venue, self._hub)
@@ -108,7 +111,7 @@ class Simulator:
     async def _run_clock(self) -> None:
         """Move the market about twenty times a second, along every corner of its path."""
         venue, speed = self.venue, self.options.speed
-        position = float(max(venue.now, venue.until))
+        position = float(venue.now)
         reserve = int(RESERVE * 1000 * speed)
         before, rounds = time.monotonic(), 0
         while True:
