@@ -2,10 +2,13 @@
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
+from autobahn.exception import Disconnected
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.contrib.auth.models import User
@@ -25,6 +28,8 @@ READ_S = 0.5  # the state is read at most so often, when something happened
 PRICE_READ_S = 1.0  # and so often when only prices moved
 SNAPSHOT_S = 30.0
 BEAT_S = 1.0
+
+log = logging.getLogger(__name__)
 
 State = dict[str, Any]
 _read = database_sync_to_async(reports.dashboard)
@@ -55,7 +60,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         self.wake_at: float | None = None  # when the state should be read again
         self.read_at = self.snapshot_at = self.beat_at = float("-inf")
         await self.channel_layer.group_add(GROUP, self.channel_name)
-        self.loop = asyncio.create_task(self._run())
+        self.loop = asyncio.create_task(self._stay())
         self.loop.add_done_callback(self._ended)
 
     async def disconnect(self, code: int) -> None:  # noqa: ARG002 - Channels' signature
@@ -89,6 +94,10 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         data = {"bot": event["bot"], "last": event["last"], "time": event["time"]}
         self.pacer.put("tick", event["bot"], data)
         await self.live_hint({"what": "price"})
+
+    async def _stay(self) -> None:
+        with suppress(Disconnected):  # the page went away while a frame was on its way
+            await self._run()
 
     async def _run(self) -> None:
         """Beat, read and send until the page goes away."""
@@ -134,9 +143,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
     def _ended(self, loop: "asyncio.Task[None]") -> None:
         """A failed loop must not leave a silent socket: closing it makes the page reconnect."""
         if not loop.cancelled() and (error := loop.exception()):
-            asyncio.get_running_loop().call_exception_handler(
-                {"message": "the live page's loop ended", "exception": error}
-            )
+            log.error("a live page is cut off: %s", error, exc_info=error)
             self.closing = asyncio.ensure_future(self.close(code=TRY_AGAIN))
 
 
@@ -148,9 +155,9 @@ def differences(before: State, after: State) -> list[tuple[str, str, Any]]:
         for card in after["bots"]
         if _ageless(card) != known.get(card["slug"])
     ]
-    seen = {fill["id"] for fill in before["fills"]}
-    new = [fill for fill in reversed(after["fills"]) if fill["id"] not in seen]
-    changed += [("fill", fill["id"], fill) for fill in new]
+    # A fill comes again when it is booked: only then is its profit known.
+    news = [fill for fill in reversed(after["fills"]) if fill not in before["fills"]]
+    changed += [("fill", fill["id"], fill) for fill in news]
     parts = {name: after[name] for name in ("totals", "sentence", "market")}
     if parts != {name: before[name] for name in parts}:
         changed.append(("totals", "all", parts))

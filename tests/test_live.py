@@ -206,6 +206,9 @@ def test_differences_are_cards_new_fills_and_totals() -> None:
 
     before = state("1", 0.1, [2, 1], "5")
     assert differences(before, state("1", 0.9, [2, 1], "5")) == []
+    booked = state("1", 0.1, [2, 1], "5")
+    booked["fills"][0]["profit"] = "0.61"
+    assert [kind for kind, _, _ in differences(before, booked)] == ["fill"]
     kinds = [(kind, key) for kind, key, _ in differences(before, state("2", 0, [4, 3, 2], "6"))]
     assert kinds == [("bot", "a"), ("fill", "3"), ("fill", "4"), ("totals", "all")]
 

@@ -53,15 +53,15 @@ const showCells = ({ slug, cells, tick }) => {
   document.querySelector(`[data-no-cells="${slug}"]`).hidden = cells.length > 0;
 };
 
-const rowOf = (fill) => {
-  const row = writeRow(newRow("#fill-row"), fill, tickOf(fill.bot));
+const rowOf = (fill, known) => {
+  const row = writeRow(known ?? newRow("#fill-row"), fill, tickOf(fill.bot));
   row.dataset.id = fill.id;
   return row;
 };
 
 const showFills = () => {
   const known = new Map([...fillsBody.children].map((row) => [row.dataset.id, row]));
-  fillsBody.replaceChildren(...state.fills.map((fill) => known.get(fill.id) ?? rowOf(fill)));
+  fillsBody.replaceChildren(...state.fills.map((fill) => rowOf(fill, known.get(fill.id))));
   document.querySelector("[data-no-fills]").hidden = state.fills.length > 0;
   document.querySelector("[data-some-fills]").hidden = state.fills.length === 0;
 };
@@ -120,8 +120,8 @@ const takers = {
     Object.assign(state, data);
   },
   fill(fill) {
-    if (state.fills.some(({ id }) => id === fill.id)) return;
-    state.fills = [fill, ...state.fills].sort((a, b) => b.time.localeCompare(a.time)).slice(0, FILLS_SHOWN);
+    const others = state.fills.filter(({ id }) => id !== fill.id); // a fill comes again when its profit is known
+    state.fills = [fill, ...others].sort((a, b) => b.time.localeCompare(a.time)).slice(0, FILLS_SHOWN);
     changed.fills = true;
   },
 };
