@@ -98,26 +98,50 @@ def pause(bot: Bot, *, by: str, reason: str = "") -> Bot:
     """
     words = f"paused by {by}" + (f": {reason}" if reason else "")
     allowed = (State.DEPLOYING, State.RUNNING, State.PAUSED)
-    _move(bot, allowed, State.PAUSED, words, "only a running bot pauses")
+    _move(bot, allowed, State.PAUSED, reason=words, otherwise="only a running bot pauses")
     _wait_for_buys_on_the_wire(bot)
     return bot
 
 
 def resume(bot: Bot) -> Bot:
     """Let a paused bot buy again. Raises NotPossible when it is not paused."""
-    _move(bot, (State.RUNNING, State.PAUSED), State.RUNNING, "", "only a paused bot resumes")
+    allowed = (State.RUNNING, State.PAUSED)
+    _move(bot, allowed, State.RUNNING, reason="", otherwise="only a paused bot resumes")
     return bot
 
 
-def _move(bot: Bot, allowed: Sequence[str], state: str, reason: str, otherwise: str) -> None:
+def stop(bot: Bot, *, exit: Bot.Exit, by: str, reason: str = "") -> Bot:  # noqa: A002 - the field's word
+    """Have a bot leave the market: the one way to stop, whoever asks.
+
+    KEEP cancels its orders and keeps its coins; SELL also sells them at the market, bounded by
+    the slippage cap; LADDER buys no more and lets its sells rest until they are done. It is
+    STOPPED when that is so. Asked again, the newer way holds. Raises NotPossible when it is
+    stopped already.
+    """
+    words = f"stopped by {by}" + (f": {reason}" if reason else "")
+    running = (State.DEPLOYING, State.RUNNING, State.PAUSED, State.STOPPING)
+    _move(bot, running, State.STOPPING, reason=words, otherwise="it needs no stop", way_out=exit)
+    return bot
+
+
+def _move(
+    bot: Bot,
+    allowed: Sequence[str],
+    state: str,
+    *,
+    reason: str,
+    otherwise: str,
+    way_out: str = "",
+) -> None:
     with transaction.atomic():
         row = Bot.objects.select_for_update().get(pk=bot.pk)
         if row.state not in allowed:
             raise NotPossible(f"{row.name} is {row.get_state_display().lower()}; {otherwise}")
         if row.state != state:
             row.state_since = timezone.now()
+        row.exit = way_out
         row.state, row.reason, row.news = state, reason[:300], F("news") + 1
-        row.save(update_fields=["state", "reason", "state_since", "news"])
+        row.save(update_fields=["state", "exit", "reason", "state_since", "news"])
     bot.refresh_from_db()
 
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from bots.grid import ids
 from bots.grid.accounting import RoundTrip, book, turn
-from bots.grid.cells import Grid
+from bots.grid.cells import Cell, Grid
 from bots.grid.wants import Idle, want
 from market.exchange import Exchange, ExchangeError
 from market.types import Fill, Order, OrderRequest, OrderStatus, Side, Tick
@@ -91,7 +91,7 @@ def _book(grid: Grid, fills: Iterable[Fill]) -> tuple[Grid, tuple[RoundTrip, ...
         cell = grid.cells[slot.cell]
         if (slot.trip, slot.side) == (cell.trip, Side.SELL) and cell.side is Side.BUY:
             cell = turn(cell)  # it turned early; its fills alone must rebuild it
-        cell, trip = book(cell, fill, grid.instrument)
+        cell, trip = book(cell, fill, grid.instrument, is_exit=slot.is_exit)
         grid = grid.with_cell(cell)
         if trip is not None:
             trips.append(trip)
@@ -107,10 +107,15 @@ def _settle(grid: Grid, orders: Sequence[OwnOrder]) -> tuple[Grid, tuple[str, ..
             continue
         settled.append(own.order.client_id)
         cell = grid.cells[slot.cell]
-        if (slot.trip, slot.side, slot.attempt) == (cell.trip, cell.side, cell.attempt):
+        if slot.trip == cell.trip and slot.attempt == cell.attempt and _is_current(slot, cell):
             passed = own.order.post_only_refused
             grid = grid.with_cell(replace(cell, attempt=cell.attempt + 1, crossed=passed))
     return grid, tuple(settled)
+
+
+def _is_current(slot: ids.Slot, cell: Cell) -> bool:
+    """Whether the slot is of the kind that the cell's attempts now count; exits share them."""
+    return slot.is_exit or slot.side is cell.side
 
 
 def _by_cell(orders: Sequence[OwnOrder], settled: tuple[str, ...]) -> dict[int, list[OwnOrder]]:

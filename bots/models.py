@@ -19,7 +19,13 @@ class Bot(models.Model):
         DEPLOYING = "deploying", "Deploying"  # waiting for a price to build its cells on
         RUNNING = "running", "Running"
         PAUSED = "paused", "Paused"  # the user's: no buys, sells rest
+        STOPPING = "stopping", "Stopping"  # leaving the market as `exit` says
         STOPPED = "stopped", "Stopped"
+
+    class Exit(models.TextChoices):
+        KEEP = "keep", "Keep what it holds"
+        SELL = "sell", "Sell at the market"
+        LADDER = "ladder", "Sell by its ladder"
 
     slug = models.SlugField(max_length=40, unique=True)
     name = models.CharField(max_length=40)
@@ -29,6 +35,9 @@ class Bot(models.Model):
     )
     state = models.CharField(max_length=12, choices=State, default=State.DRAFT)
     reason = models.CharField(max_length=300, blank=True, help_text="why it is in this state")
+    exit = models.CharField(
+        max_length=8, choices=Exit, blank=True, help_text="how it leaves the market"
+    )
     state_since = models.DateTimeField(null=True, blank=True)
     position = models.PositiveSmallIntegerField(default=0, help_text="order on the dashboard")
     config = models.ForeignKey(
@@ -122,6 +131,7 @@ class Cell(models.Model):
     buy_fee = MoneyField()
     sold = MoneyField()
     proceeds = MoneyField()
+    exited = models.BooleanField(default=False)
     opened = models.BigIntegerField()
     reason = models.CharField(max_length=200, blank=True, help_text="why it has no order")
 

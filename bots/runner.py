@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from bots import facts, ledger, store
 from bots.control import spec_of
-from bots.engine import carry_out, decide
+from bots.engine import Decision, carry_out, decide
 from bots.grid.cells import build
 from bots.grid.levels import InvalidGrid
 from bots.journal import FIRST_LOOK, GRACE, DatabaseJournal, deadline
@@ -16,7 +16,7 @@ from market import ingest
 from market.exchange import Exchange
 from market.types import Instrument, OrderStatus
 from risk.guard import limits_for
-from risk.rules import FREE, Limits, halted, withheld
+from risk.rules import FREE, Limits, halted, leaving, withheld
 
 PRICE_AGE = timedelta(seconds=5)  # an older price is asked for again
 NEGATIVE_ROUNDS = 2  # look-ups that must find nothing before an order never existed
@@ -61,6 +61,8 @@ def _tick(lease: store.Lease, exchange: Exchange, push: Push) -> None:
     decision = decide(loaded.grid, loaded.fills, loaded.orders, price, _limits(bot))
     store.save(lease, loaded, decision)
     carry_out(decision, exchange, DatabaseJournal(lease))
+    if bot.state == State.STOPPING and _has_left(loaded, decision):
+        store.finish(lease)
     if loaded.fills or decision.settled or not decision.is_quiet:
         push(bot)
 
@@ -82,14 +84,26 @@ def _start(lease: store.Lease, exchange: Exchange, instrument: Instrument) -> st
     return store.load(bot.config, instrument)
 
 
+def _has_left(loaded: store.Loaded, decision: Decision) -> bool:
+    """Whether a stopping bot is done: nothing rests or is on its way, nothing is left to sell."""
+    unsettled = len(loaded.orders) - len(decision.settled)
+    return decision.is_quiet and not unsettled
+
+
 def _limits(bot: Bot) -> Limits:
     """What this bot may do: its own state beneath risk's halts."""
-    own = {
-        State.RUNNING: FREE,
-        State.DEPLOYING: FREE,
-        State.PAUSED: withheld(bot.reason or "paused"),
-    }.get(bot.state, halted(bot.get_state_display().lower()))
-    return own.under(limits_for(bot.subject))
+    return _own_limits(bot).under(limits_for(bot.subject))
+
+
+def _own_limits(bot: Bot) -> Limits:
+    reason = bot.reason or bot.get_state_display().lower()
+    if bot.state == State.STOPPING and bot.exit == Bot.Exit.SELL:
+        return leaving(reason)
+    if bot.state == State.PAUSED or (bot.state == State.STOPPING and bot.exit == Bot.Exit.LADDER):
+        return withheld(reason)
+    if bot.state in {State.RUNNING, State.DEPLOYING}:
+        return FREE
+    return halted(reason)
 
 
 def _settle_unknown(lease: store.Lease, exchange: Exchange) -> None:

@@ -91,6 +91,16 @@ def create_cells(lease: Lease, grid: cells.Grid, deployed: int) -> None:
         bot.save(update_fields=["state", "reason", "state_since", "deployed_at"])
 
 
+def finish(lease: Lease) -> None:
+    """A stopping bot has left the market: it is stopped. Raises LostLease."""
+    with transaction.atomic():
+        bot = hold(lease)
+        if bot.state == rows.Bot.State.STOPPING:
+            rows.Bot.objects.filter(pk=bot.pk).update(
+                state=rows.Bot.State.STOPPED, state_since=timezone.now()
+            )
+
+
 def load(config: rows.GridConfig, instrument: types.Instrument) -> Loaded | None:
     """The grid of a config as last saved and what has come in since; None before it is built."""
     found = [_cell(row) for row in config.cells.order_by("index")]

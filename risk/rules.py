@@ -9,12 +9,14 @@ class Limits:
 
     no_buys: str = ""
     no_sells: str = ""
+    sell_out: bool = False  # leave the market: sell what is held, now
 
     def under(self, stricter: "Limits") -> "Limits":
         """These limits beneath stricter ones, whose reason shows where both forbid."""
         return Limits(
             no_buys=stricter.no_buys or self.no_buys,
             no_sells=stricter.no_sells or self.no_sells,
+            sell_out=stricter.sell_out or (self.sell_out and not stricter.no_sells),
         )
 
 
@@ -29,3 +31,8 @@ def halted(reason: str) -> Limits:
 def withheld(reason: str) -> Limits:
     """A pause or a hold: no buys, sells rest."""
     return Limits(no_buys=reason)
+
+
+def leaving(reason: str) -> Limits:
+    """An exit at the market: no resting order, what is held is sold."""
+    return Limits(no_buys=reason, no_sells=reason, sell_out=True)

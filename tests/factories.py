@@ -135,7 +135,9 @@ class OrderFactory(DjangoModelFactory[Order]):
     side = Side.BUY
     client_id = factory.LazyAttribute(
         lambda order: ids.client_id(
-            ids.Slot(order.config.grid_name, order.cell, 0, Side(order.side), order.attempt)
+            ids.Slot(
+                order.config.grid_name, order.cell, 0, ids.kind_of(Side(order.side)), order.attempt
+            )
         )
     )
     order_id = factory.Sequence(lambda n: f"exchange-{n}")

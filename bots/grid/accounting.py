@@ -22,7 +22,7 @@ class RoundTrip:
     cost: Decimal
     proceeds: Decimal
     grid_profit: Decimal
-    inventory_pnl: Decimal  # what buying at the market instead of the level made or lost
+    inventory_pnl: Decimal  # what entering or leaving at the market made or lost
     opened: int  # exchange clock, ms
     closed: int
 
@@ -41,10 +41,13 @@ class Standing:
     floating: Decimal  # value at the price, and sold so far in open trips, less cost
 
 
-def book(cell: Cell, fill: Fill, instrument: Instrument) -> tuple[Cell, RoundTrip | None]:
+def book(
+    cell: Cell, fill: Fill, instrument: Instrument, *, is_exit: bool = False
+) -> tuple[Cell, RoundTrip | None]:
     """The cell after one of its fills, and the round trip that this fill closed, if any.
 
-    A fee paid in a third coin touches neither base nor quote: the ledger keeps it by its coin.
+    A trip that an exit ended earned nothing by the grid: all of its result is inventory PnL. A
+    fee paid in a third coin touches neither base nor quote: the ledger keeps it by its coin.
     """
     base_fee = fill.fee if fill.fee_coin == instrument.base else ZERO
     quote_fee = fill.fee if fill.fee_coin == instrument.quote else ZERO
@@ -65,6 +68,7 @@ def book(cell: Cell, fill: Fill, instrument: Instrument) -> tuple[Cell, RoundTri
         sold=cell.sold + fill.quantity,
         proceeds=cell.proceeds + fill.notional - quote_fee,
         opened=opened,
+        exited=cell.exited or is_exit,
     )
     return _close_when_sold(sold, fill.time, instrument)
 
@@ -94,7 +98,6 @@ def _close_when_sold(
         kept = (cell.cost * cell.held / (cell.held + cell.sold)).quantize(_STORED)
     kept_fee = cell.buy_fee * kept / cell.cost if kept else ZERO
     cost = cell.cost - kept
-    inventory = _at_level(cell) - cell.cost if cell.entry else ZERO
     trip = RoundTrip(
         cell=cell.index,
         trip=cell.trip,
@@ -103,7 +106,7 @@ def _close_when_sold(
         sold=cell.sold,
         cost=cost,
         proceeds=cell.proceeds,
-        grid_profit=cell.proceeds - cost - inventory,
+        grid_profit=cell.proceeds - cost - (inventory := _inventory_pnl(cell, cost)),
         inventory_pnl=inventory,
         opened=cell.opened,
         closed=time,
@@ -119,6 +122,13 @@ def _close_when_sold(
         buy_fee=kept_fee.quantize(_STORED),
     )
     return empty, trip
+
+
+def _inventory_pnl(cell: Cell, cost: Decimal) -> Decimal:
+    """The part of a trip's result that is not the grid's: of an entry's price, or of an exit."""
+    if cell.exited:
+        return cell.proceeds - cost
+    return _at_level(cell) - cell.cost if cell.entry else ZERO
 
 
 def _at_level(cell: Cell) -> Decimal:

@@ -34,6 +34,7 @@ class Cell:
     buy_fee: Decimal = ZERO  # the part of `cost` that is fees
     sold: Decimal = ZERO  # in this trip
     proceeds: Decimal = ZERO  # of what was sold in this trip, fees paid in quote taken off
+    exited: bool = False  # part of this trip was sold to leave the market
     opened: int = 0  # exchange time of the trip's first fill, ms; 0 before it
 
     @property

@@ -1,4 +1,4 @@
-"""Client order ids: a pure function of grid, cell, trip, side and attempt, and back again."""
+"""Client order ids: a pure function of grid, cell, trip, kind and attempt, and back again."""
 
 import re
 from typing import NamedTuple
@@ -6,9 +6,10 @@ from typing import NamedTuple
 from market.types import Side
 
 MAX_LENGTH = 36  # Bybit v5, orderLinkId
-_LETTER = {Side.BUY: "B", Side.SELL: "S"}
+EXIT = "X"  # a sale that leaves the market, not one of the ladder
+_SIDES = {"B": Side.BUY, "S": Side.SELL, EXIT: Side.SELL}
 _PATTERN = re.compile(
-    r"(?P<grid>[a-z0-9]+)-(?P<cell>\d+)-(?P<trip>\d+)-(?P<side>[BS])-(?P<attempt>\d+)", re.ASCII
+    r"(?P<grid>[a-z0-9]+)-(?P<cell>\d+)-(?P<trip>\d+)-(?P<kind>[BSX])-(?P<attempt>\d+)", re.ASCII
 )
 
 
@@ -18,13 +19,21 @@ class Slot(NamedTuple):
     grid: str
     cell: int
     trip: int
-    side: Side
+    kind: str  # B, S, or X: buy, sell, exit
     attempt: int
+
+    @property
+    def side(self) -> Side:
+        return _SIDES[self.kind]
+
+    @property
+    def is_exit(self) -> bool:
+        return self.kind == EXIT
 
 
 def client_id(slot: Slot) -> str:
     """The id of the order for this slot, the same however often it is asked."""
-    text = f"{slot.grid}-{slot.cell}-{slot.trip}-{_LETTER[slot.side]}-{slot.attempt}"
+    text = f"{slot.grid}-{slot.cell}-{slot.trip}-{slot.kind}-{slot.attempt}"
     if len(text) > MAX_LENGTH:
         raise ValueError(f"client id {text} is longer than {MAX_LENGTH} characters")
     return text
@@ -35,5 +44,10 @@ def slot(client_id: str) -> Slot | None:
     match = _PATTERN.fullmatch(client_id)
     if match is None:
         return None
-    side = Side.BUY if match["side"] == "B" else Side.SELL
-    return Slot(match["grid"], int(match["cell"]), int(match["trip"]), side, int(match["attempt"]))
+    cell, trip, attempt = (int(match[name]) for name in ("cell", "trip", "attempt"))
+    return Slot(match["grid"], cell, trip, match["kind"], attempt)
+
+
+def kind_of(side: Side) -> str:
+    """The kind of a ladder order on this side."""
+    return "B" if side is Side.BUY else "S"

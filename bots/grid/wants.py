@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from bots.grid.cells import Cell, Grid
-from bots.grid.ids import Slot, client_id
+from bots.grid.ids import EXIT, Slot, client_id, kind_of
 from market.types import ONE, OrderRequest, Side, Tick, TimeInForce
 from risk.rules import Limits
 
 ENTRY_TRIES = 3  # then the cell bids at its level like any other
-SLIPPAGE_CAP = Decimal("0.005")  # of the ask, for purchases at the market
+SLIPPAGE_CAP = Decimal("0.005")  # how far from the book's best price we take
+
+Terms = tuple[Decimal, TimeInForce]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,23 +24,33 @@ class Idle:
 
 def want(grid: Grid, cell: Cell, price: Tick, limits: Limits) -> OrderRequest | Idle:
     """The one order this cell wants now, or why it wants none."""
+    if limits.sell_out:
+        return _exit(grid, cell, price, limits)
     blocked = limits.no_buys if cell.side is Side.BUY else limits.no_sells
     if blocked:
         return Idle(cell.index, blocked)
+    quantity = cell.missing if cell.side is Side.BUY else grid.instrument.quantity(cell.held)
+    return _request(grid, cell, kind_of(cell.side), quantity, _terms(grid, cell, price))
+
+
+def _exit(grid: Grid, cell: Cell, price: Tick, limits: Limits) -> OrderRequest | Idle:
+    """The sale of what the cell holds, taken from the book no lower than the slippage cap."""
     held = grid.instrument.quantity(cell.held)
-    quantity = cell.missing if cell.side is Side.BUY else held
-    limit, time_in_force = _terms(grid, cell, price)
+    bound = grid.instrument.price_up(price.bid * (ONE - SLIPPAGE_CAP))
+    if not grid.instrument.tradable(bound, held):
+        return Idle(cell.index, limits.no_sells or "leaving the market")
+    return _request(grid, cell, EXIT, held, (bound, TimeInForce.IOC))
+
+
+def _request(grid: Grid, cell: Cell, kind: str, quantity: Decimal, terms: Terms) -> OrderRequest:
+    slot = Slot(grid.name, cell.index, cell.trip, kind, cell.attempt)
+    price, time_in_force = terms
     return OrderRequest(
-        client_id=client_id(Slot(grid.name, cell.index, cell.trip, cell.side, cell.attempt)),
-        symbol=grid.instrument.symbol,
-        side=cell.side,
-        price=limit,
-        quantity=quantity,
-        time_in_force=time_in_force,
+        client_id(slot), grid.instrument.symbol, slot.side, price, quantity, time_in_force
     )
 
 
-def _terms(grid: Grid, cell: Cell, price: Tick) -> tuple[Decimal, TimeInForce]:
+def _terms(grid: Grid, cell: Cell, price: Tick) -> Terms:
     """Price and time in force of the cell's next order.
 
     The purchase at the start takes from the book, bounded by the slippage cap and by the cell's

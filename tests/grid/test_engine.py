@@ -13,7 +13,7 @@ from bots.grid.accounting import cash, standing
 from bots.grid.cells import Grid, build
 from bots.grid.levels import GridSpec, InvalidGrid, Sizing, Spacing
 from market.types import ZERO, Fill, Order, OrderStatus, Side, TimeInForce
-from risk.rules import FREE, Limits, halted, withheld
+from risk.rules import FREE, Limits, halted, leaving, withheld
 from tests.grid.book import Book
 from tests.grid.examples import BTC, FEE, PUBLISHED, D, published, tick
 
@@ -146,6 +146,43 @@ def test_a_halt_takes_everything_away_and_lifting_it_brings_all_back() -> None:
     assert (halting.resting(Side.BUY), halting.resting(Side.SELL)) == before
 
 
+def test_leaving_the_market_sells_everything_and_books_it_as_inventory() -> None:
+    """Two cells hold 0.08787086 each, bought at 54,000; both are sold at 50,000."""
+    out = run(published(), 54000)
+    out.settle()
+    out.book.move(D(53500))
+    out.book.price = D(50000)  # a fall that our buys did not see
+    out.settle(leaving("stop-loss"))
+    assert out.book.open() == []
+    sales = [fill for fill in out.book.fills if fill.side is Side.SELL]
+    assert [(fill.price, fill.quantity) for fill in sales] == [(50000, D("0.08787086"))] * 2
+    assert {trip.grid_profit for trip in out.trips} == {0}
+    assert out.trips[0].inventory_pnl == D("-360.62682300")  # 4,389.149457 - 4,749.77628
+    assert all(cell.held < BTC.lot for cell in out.grid.cells)
+
+
+def test_a_half_bought_cell_leaves_with_what_it_has() -> None:
+    out = run(published(), 54000)
+    out.settle()
+    first = next(order for order in out.book.open() if order.price == 53000)
+    out.book.execute(first.client_id, D("0.03"))
+    out.settle(leaving("kill"))
+    assert out.book.open() == []
+    assert out.book.base < 5 * BTC.lot
+
+
+def test_an_exit_that_meets_no_buyer_is_tried_again_under_a_new_id() -> None:
+    out = run(published(), 54000)
+    out.settle()
+    out.book.carry_out(decide(out.grid, (), out.book.unsettled(), tick(54000), halted("stop")))
+    out.look(leaving("stop"))
+    price = tick(54000)
+    grid, settled = out.grid, out.book.unsettled()
+    wish = decide(grid, (), settled, price, leaving("stop"))
+    exits = [ids.slot(order.client_id) for order in wish.place]
+    assert all(slot.is_exit for slot in exits)
+
+
 def test_a_level_passed_while_away_is_taken_at_the_better_price() -> None:
     away = run(published(), 54000)
     away.settle(withheld("paused"))
@@ -210,25 +247,26 @@ def test_capital_too_small_for_the_exchange_is_refused_with_the_figures() -> Non
     grid=st.from_regex(r"g[a-z0-9]{1,9}", fullmatch=True),
     cell=st.integers(0, 999),
     trip=st.integers(0, 10**6),
-    side=st.sampled_from(Side),
+    kind=st.sampled_from("BSX"),
     attempt=st.integers(0, 9999),
 )
-def test_client_ids_fit_the_exchange_and_read_back(grid, cell, trip, side, attempt) -> None:
-    slot = ids.Slot(grid, cell, trip, side, attempt)
+def test_client_ids_fit_the_exchange_and_read_back(grid, cell, trip, kind, attempt) -> None:
+    slot = ids.Slot(grid, cell, trip, kind, attempt)
     assert len(ids.client_id(slot)) <= 36
     assert ids.slot(ids.client_id(slot)) == slot
 
 
 def test_foreign_ids_are_not_ours() -> None:
-    for foreign in ("", "manual", "g1-2-3-X-4", "g1-2-3-B-4 ", "1900000000000000001"):
+    for foreign in ("", "manual", "g1-2-3-Y-4", "g1-2-3-B-4 ", "1900000000000000001"):
         assert ids.slot(foreign) is None
 
 
+LIMITS = (FREE, withheld("paused"), halted("kill"), leaving("stop"))
 MOVES = st.lists(
     st.one_of(
         st.tuples(st.just("move"), st.integers(-900, 900)),
         st.tuples(st.just("part"), st.integers(1, 99)),
-        st.tuples(st.just("limits"), st.sampled_from((FREE, withheld("paused"), halted("kill")))),
+        st.tuples(st.just("limits"), st.sampled_from(LIMITS)),
         st.tuples(st.just("drop"), st.integers(0, 30)),
         st.tuples(st.just("look"), st.none()),
     ),
