@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,6 +23,7 @@ from bots import roles
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 SHOTS = ROOT / "var" / "shots"
+START_S = 30
 NAME, PASSWORD = "operator", "a long password"
 
 
@@ -32,7 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="package")
-def site(django_db_setup: None) -> Iterator[str]:
+def site(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a daphne that serves the test database, as in production but for the port."""
     settings_of = connection.settings_dict
     environment = {
@@ -42,30 +44,31 @@ def site(django_db_setup: None) -> Iterator[str]:
         "PYTHONUNBUFFERED": "1",
     }
     command = [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", "0"]
-    process = subprocess.Popen(
-        [*command, "gridtrader.asgi:application"],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        yield f"http://127.0.0.1:{_port(process)}"
-    finally:
-        process.terminate()
-        process.communicate(timeout=10)
+    log = tmp_path_factory.mktemp("site") / "daphne.log"  # a pipe that nobody empties would fill
+    with log.open("w", encoding="utf-8") as file:
+        process = subprocess.Popen(
+            [*command, "gridtrader.asgi:application"],
+            cwd=ROOT,
+            env=environment,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            yield f"http://127.0.0.1:{_port(process, log)}"
+        finally:
+            process.terminate()
+            process.wait(timeout=10)
 
 
-def _port(process: "subprocess.Popen[str]") -> int:
+def _port(process: "subprocess.Popen[bytes]", log: Path) -> int:
     """The port that daphne says it got; its log is the only place where it stands."""
-    assert process.stdout is not None
-    said = []
-    for line in process.stdout:
-        said.append(line)
-        if found := re.search(r"Listening on TCP address 127\.0\.0\.1:(\d+)", line):
+    patience = time.monotonic() + START_S
+    while time.monotonic() < patience and process.poll() is None:
+        said = log.read_text(encoding="utf-8")
+        if found := re.search(r"Listening on TCP address 127\.0\.0\.1:(\d+)", said):
             return int(found[1])
-    raise AssertionError(f"daphne did not start:\n{''.join(said)}")
+        time.sleep(0.05)
+    raise AssertionError(f"daphne did not start:\n{log.read_text(encoding='utf-8')}")
 
 
 @pytest.fixture(scope="package")
@@ -109,8 +112,12 @@ def elsewhere() -> Iterator[Callable[..., Any]]:
 
 
 @pytest.fixture
-def open_context(browser: Browser, site: str) -> Iterator[Callable[..., BrowserContext]]:
-    """Makes browser contexts that keep a list of what their consoles complain about."""
+def open_context(
+    browser: Browser,
+    site: str,
+    operator: User,  # asked for here so that pages are closed before their account is taken away
+) -> Iterator[Callable[..., BrowserContext]]:
+    """Makes browser contexts of the site."""
     contexts: list[BrowserContext] = []
 
     def make(**options: Any) -> BrowserContext:

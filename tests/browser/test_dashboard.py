@@ -212,3 +212,16 @@ def test_it_prints_without_navigation_and_buttons(page: Page) -> None:
     expect(page.get_by_role("navigation", name="Main")).to_be_hidden()
     expect(page.get_by_role("button", name="Pause BTC/USDT")).to_be_hidden()
     expect(page.locator("article.bot").first).to_be_visible()
+
+
+def test_the_keyboard_reaches_the_content_and_pauses(page: Page) -> None:
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+    button = page.get_by_role("button", name="Pause PEPE/USDT")
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Resume PEPE/USDT")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(button).to_be_focused()
