@@ -16,7 +16,9 @@ PRICE_TOP, PRICE_BOTTOM = 74, 402
 EQUITY_TOP, EQUITY_BOTTOM = 452, 590
 MOST_POINTS = 2 * (RIGHT - LEFT)  # two a pixel
 MARK = 3  # width of a fill's mark; fills closer than that at one level are drawn as one
-LABELS = 6
+ASIDE = 1  # buys are marked just under their level and sells just over it, so that both show
+LINE = 14  # height of a label
+LABELS = 6  # of time
 
 # The design tokens of static/tokens.css that the picture uses, light and dark: a file that is
 # opened on its own has no style sheet. A test keeps them the same.
@@ -110,7 +112,7 @@ def _style() -> str:
         ".end{text-anchor:end}.middle{text-anchor:middle}.bg{fill:var(--bg)}"
         "path{fill:none;stroke-width:1}.level{stroke:var(--line)}"
         ".bars{fill:var(--text);stroke:none;opacity:.45}.close{stroke:var(--text)}"
-        ".buy{stroke:var(--buy);stroke-width:2.5}.sell{stroke:var(--sell);stroke-width:2.5}"
+        ".buy{stroke:var(--buy);stroke-width:2}.sell{stroke:var(--sell);stroke-width:2}"
         "text.b{fill:var(--buy)}text.s{fill:var(--sell)}"
         ".equity{stroke:var(--accent-ink);stroke-width:1.5}"
         ".area{fill:var(--accent-tint);stroke:none}"
@@ -132,7 +134,8 @@ def _price_panel(outcome: Outcome, points: Sequence[Point], across: Scale) -> It
     yield f'<path class="close" d="M{"L".join(f"{x} {up(p.close)}" for x, p in spots)}"/>'
     for side in Side:
         yield f'<path class="{side.lower()}" d="{_marks(outcome, side, across, up)}"/>'
-    for price in _some(outcome.levels):
+    lowest, *between, highest = outcome.levels
+    for price in _apart([lowest, highest, *between], up):
         yield _text(LEFT - 8, up(price) + 4, plain(price), "end")
     yield _text(RIGHT, PRICE_TOP - 8, f"{outcome.plan.instrument.quote}, levels and fills", "end")
     yield _text(LEFT, PRICE_TOP - 8, "buys", "b")
@@ -141,28 +144,29 @@ def _price_panel(outcome: Outcome, points: Sequence[Point], across: Scale) -> It
 
 def _marks(outcome: Outcome, side: Side, across: Scale, up: Scale) -> str:
     """A short dash for each fill; those that would cover each other are drawn once."""
+    aside = ASIDE if side is Side.BUY else -ASIDE
     spots = {
         (int(across(Decimal(fill.time))) // MARK * MARK, fill.price)
         for fill in outcome.fills
         if fill.side is side
     }
-    return "".join(f"M{x} {up(price)}h{MARK}" for x, price in sorted(spots))
+    return "".join(f"M{x} {up(price) + aside}h{MARK}" for x, price in sorted(spots))
 
 
 def _equity_panel(outcome: Outcome, points: Sequence[Point], across: Scale) -> Iterable[str]:
     capital, span = outcome.plan.spec.capital, outcome.span
     coins = capital * (1 - outcome.plan.taker) / span.first
     held = [coins * point.close for point in points]
-    up = _upwards([capital, *(p.equity for p in points), *held], EQUITY_TOP, EQUITY_BOTTOM)
+    worths = [point.equity for point in points]
+    up = _upwards([capital, *worths, *held], EQUITY_TOP, EQUITY_BOTTOM)
     xs = [across(Decimal(point.time)) for point in points]
-    line = "L".join(f"{x} {up(point.equity)}" for x, point in zip(xs, points, strict=True))
+    line = "L".join(f"{x} {up(worth)}" for x, worth in zip(xs, worths, strict=True))
     hold = "L".join(f"{x} {up(worth)}" for x, worth in zip(xs, held, strict=True))
     yield f'<path class="area" d="M{xs[0]} {up(capital)}L{line}L{xs[-1]} {up(capital)}Z"/>'
     yield f'<path class="base" d="M{LEFT} {up(capital)}H{RIGHT}"/>'
     yield f'<path class="hold" d="M{hold}"/>'
     yield f'<path class="equity" d="M{line}"/>'
-    ends = {min(point.equity for point in points), max(point.equity for point in points), capital}
-    for worth in _apart(sorted(ends), up):
+    for worth in _apart([capital, min(worths), max(worths)], up):
         yield _text(LEFT - 8, up(worth) + 4, plain(worth.quantize(Decimal("0.01"))), "end")
     coin = outcome.plan.instrument.quote
     yield _text(
@@ -200,18 +204,11 @@ def _upwards(
     return lambda value: (bottom - (bottom - top) * (value - low) / span).quantize(_TENTH)
 
 
-def _some(levels: Sequence[Decimal]) -> Sequence[Decimal]:
-    """Few enough levels to be labelled, the lowest and the highest among them."""
-    last = len(levels) - 1
-    count = min(last, LABELS + 2)
-    return sorted({levels[last * i // count] for i in range(count + 1)})
-
-
 def _apart(values: Sequence[Decimal], up: Scale) -> Sequence[Decimal]:
-    """Values whose labels do not run into each other, the last before the others."""
+    """Values whose labels do not run into each other; the first ones go before the others."""
     kept: list[Decimal] = []
-    for value in reversed(values):
-        if all(abs(up(value) - up(other)) >= 14 for other in kept):  # noqa: PLR2004 - a line of text
+    for value in values:
+        if all(abs(up(value) - up(other)) >= LINE for other in kept):
             kept.append(value)
     return kept
 
