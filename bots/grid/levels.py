@@ -58,6 +58,12 @@ def levels(spec: GridSpec, instrument: Instrument) -> tuple[Decimal, ...]:
     if spec.grids < 1:
         raise InvalidGrid("grids", "at least one grid is needed")
     prices = tuple(instrument.price(_exact(spec, i)) for i in range(spec.grids + 1))
+    if prices[0] <= 0:
+        raise InvalidGrid(
+            "lower",
+            f"{plain(spec.lower)} is nearer to zero than to the first price of {instrument.symbol}"
+            f" ({plain(instrument.tick)})",
+        )
     least = LEAST_TICKS_A_STEP * instrument.tick
     if any(high - low < least for low, high in pairwise(prices)):
         raise InvalidGrid(

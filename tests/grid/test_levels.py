@@ -44,6 +44,7 @@ def test_tiny_prices_keep_their_digits() -> None:
         (GridSpec(D(0), D(1), 4, D(100)), "upper"),
         (GridSpec(D(1), D(2), 0, D(100)), "grids"),
         (GridSpec(D(1), D("1.05"), 4, D(100)), "grids"),
+        (GridSpec(D("0.004"), D(1), 4, D(100)), "lower"),  # rounds to a price of nothing
     ],
 )
 def test_impossible_grids_are_refused_by_field(spec: GridSpec, field: str) -> None:
