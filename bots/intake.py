@@ -14,7 +14,10 @@ from integrations.bybit import quotes, wire
 from integrations.bybit.fields import MalformedMessage, Row, records
 from integrations.bybit.streams import Connected, Disconnected, Event, Message
 from market import ingest
-from market.types import Candle, Tick
+from market.forming import Forming
+from market.merge import count_refusals
+from market.sieve import Refusals, Window
+from market.types import Tick
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +38,9 @@ class Intake:
         self._catch_up = catch_up
         self._quotes = quotes.Quotes()
         self._ticks: dict[str, Tick] = {}
-        self._bars: dict[tuple[str, int], Candle] = {}
+        self._clock: int | None = None  # the exchange's, as of the newest tick
+        self._bars = Forming()
+        self._refused = Refusals()
         self._slugs: dict[str, list[str]] = {}
         self._priced = self._barred = 0.0
         self._missed = False  # a fact could not be kept: the database was away
@@ -87,12 +92,22 @@ class Intake:
             elif kind == "order":
                 self._keep_orders(frame)
             elif kind == "kline":
-                self._bars.update({(bar.symbol, bar.time): bar for bar in wire.candles(frame)})
-            elif tick := self._quotes.see(frame):
-                self._ticks[tick.symbol] = tick
+                self._bars.heard(wire.candles(frame))
+            else:
+                self._see(frame, kind)
         except MalformedMessage as error:
             log.warning("a %s message is left out: %s", kind, error)
             self._missed = self._missed or kind in {"execution", "order"}
+            if kind == "kline":
+                self._refused[str(frame["topic"]).rpartition(".")[2], "not readable"] += 1
+
+    def _see(self, frame: Row, kind: str) -> None:
+        if kind == "publicTrade":
+            for trade in quotes.trades(frame):
+                self._bars.traded(trade.symbol, trade.price, trade.quantity, trade.time)
+        if tick := self._quotes.see(frame):
+            self._ticks[tick.symbol] = tick
+            self._clock = max(self._clock or 0, tick.time)
 
     def _keep_fills(self, frame: Row) -> None:
         for row in records(frame, "data"):
@@ -123,14 +138,15 @@ class Intake:
     def _write_bars(self) -> None:
         now = time.monotonic()
         every = now - self._barred >= OPEN_BAR_PACE_S
-        due = {key: bar for key, bar in self._bars.items() if bar.closed or every}
-        if not due:
-            return
-        ingest.record_candles(list(due.values()))
-        for key in due:
-            del self._bars[key]
+        due = self._bars.due(open_too=every)
+        if due:
+            # Until the first tick the newest price that is kept tells the time.
+            ingest.record_candles(due, Window.streamed(self._clock) if self._clock else None)
+            self._bars.written(due)
         if every:
             self._barred = now
+            count_refusals(self._refused)
+            self._refused.clear()
 
 
 def _gather(events: "queue.Queue[Event]") -> list[Event]:

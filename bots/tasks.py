@@ -7,7 +7,7 @@ import logging
 
 from celery import shared_task
 
-from bots import live, reconcile, runner
+from bots import live, reconcile, runner, samples
 from bots.models import Bot
 from integrations.bybit.account import gateway_from_settings
 from market import ingest
@@ -56,3 +56,15 @@ def refresh_instruments() -> None:
         ingest.refresh_instruments(_gateway, symbols)
     except ExchangeError as error:
         log.warning("filters not refreshed: %s", error)
+
+
+@shared_task
+def record_equity() -> None:
+    """Keep what the account is worth now."""
+    samples.record_equity()
+
+
+@shared_task
+def record_latency() -> None:
+    """Keep how long counter orders took."""
+    samples.record_latency()

@@ -1,4 +1,7 @@
-"""Taking in what the market says: the newest price, candles, and the exchange's filters."""
+"""Taking in what the market says: the newest price, and the exchange's filters.
+
+Candles are taken in by market/merge.py; `record_candles` is named here for its callers.
+"""
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
@@ -8,9 +11,17 @@ from django.utils import timezone
 
 from market import types
 from market.exchange import Exchange
-from market.models import Candle, Instrument, Price
+from market.merge import record_candles
+from market.models import Instrument, Price
 
-_BAR = ("open", "high", "low", "close", "volume", "turnover", "closed")
+__all__ = [
+    "fresh_price",
+    "instrument",
+    "record_candles",
+    "record_prices",
+    "refresh_instruments",
+]
+
 _FILTERS = ("base", "quote", "tick", "lot", "min_notional", "max_limit_quantity", "updated_at")
 
 
@@ -33,45 +44,6 @@ def record_prices(ticks: Iterable[types.Tick]) -> None:
         unique_fields=["symbol"],
         update_fields=["last", "bid", "ask", "time", "received_at"],
     )
-
-
-def record_candles(candles: Sequence[types.Candle]) -> None:
-    """Upsert bars by pair, interval and opening; a closed bar is never reopened.
-
-    Raises ValueError for a bar that cannot be true.
-    """
-    for candle in candles:
-        if faults := list(candle.faults()):
-            raise ValueError(f"{candle.symbol} bar at {candle.time}: {'; '.join(faults)}")
-    rows = {
-        (candle.symbol, candle.interval, candle.time): Candle(
-            symbol=candle.symbol,
-            interval=candle.interval,
-            time=types.moment(candle.time),
-            **{name: getattr(candle, name) for name in _BAR},
-        )
-        for candle in sorted(candles, key=lambda candle: candle.closed)
-    }
-    for key in _closed_already(rows):
-        if not rows[key].closed:
-            del rows[key]
-    Candle.objects.bulk_create(
-        rows.values(),
-        update_conflicts=True,
-        unique_fields=["symbol", "interval", "time"],
-        update_fields=list(_BAR),
-    )
-
-
-def _closed_already(keys: Iterable[tuple[str, str, int]]) -> list[tuple[str, str, int]]:
-    wanted = set(keys)
-    found = Candle.objects.filter(
-        symbol__in={symbol for symbol, _, _ in wanted},
-        time__in={types.moment(time) for _, _, time in wanted},
-        closed=True,
-    ).values_list("symbol", "interval", "time")
-    named = ((symbol, interval, types.milliseconds(time)) for symbol, interval, time in found)
-    return [key for key in named if key in wanted]
 
 
 def refresh_instruments(exchange: Exchange, symbols: Sequence[str]) -> None:

@@ -82,3 +82,64 @@ class Candle(models.Model):
 
     def __str__(self) -> str:
         return f"{self.symbol} {self.interval} {self.time:%Y-%m-%d %H:%M}"
+
+
+class Rollup(models.Model):
+    """Bars of an hour or a day, computed from minutes and kept after the minutes are dropped."""
+
+    pk = models.CompositePrimaryKey("symbol", "interval", "time")
+    symbol = models.CharField(max_length=32)
+    interval = models.CharField(max_length=4)
+    time = TimescaleDateTimeField(interval="365 days")
+    open = MoneyField()
+    high = MoneyField()
+    low = MoneyField()
+    close = MoneyField()
+    volume = MoneyField()
+    turnover = MoneyField()
+    minutes = models.PositiveSmallIntegerField(help_text="closed one-minute bars in it")
+
+    def __str__(self) -> str:
+        return f"{self.symbol} {self.interval} {self.time:%Y-%m-%d %H:%M}, {self.minutes} minutes"
+
+
+class Gap(models.Model):
+    """Bars that are missing as of the last check, from one opening to another, both included."""
+
+    symbol = models.CharField(max_length=32)
+    interval = models.CharField(max_length=4)
+    start = models.DateTimeField(help_text="exchange clock")
+    end = models.DateTimeField(help_text="exchange clock")
+    bars = models.PositiveIntegerField()
+    absent = models.BooleanField(help_text="the exchange was asked and has none")
+    checked_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["symbol", "interval", "start"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["symbol", "interval", "start"], name="one_gap_per_beginning"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.symbol} {self.interval}: {self.bars} from {self.start:%Y-%m-%d %H:%M}"
+
+
+class RefusedBars(models.Model):
+    """How many bars of a pair were refused for one reason, ever."""
+
+    symbol = models.CharField(max_length=32)
+    reason = models.CharField(max_length=60)
+    bars = models.PositiveBigIntegerField(default=0)
+    latest = models.DateTimeField(help_text="machine's clock")
+
+    class Meta:
+        ordering = ["symbol", "reason"]
+        verbose_name_plural = "refused bars"
+        constraints = [
+            models.UniqueConstraint(fields=["symbol", "reason"], name="one_count_per_reason")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.symbol}: {self.bars} {self.reason}"

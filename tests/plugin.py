@@ -9,7 +9,8 @@ from pathlib import Path
 
 from gridtrader.folder import Hold
 from gridtrader.hosting import serving
-from gridtrader.services import lock_of, of_folder
+from gridtrader.services import Server, lock_of, of_folder
+from tests.timescale.server import TimescalePostgres
 
 # What a developer's shell or .env may hold and no test may see.
 OUTSIDE = (
@@ -32,6 +33,32 @@ OUTSIDE = (
 )
 
 
+# The folder of a PostgreSQL with TimescaleDB (tests/timescale/build.sh), used instead of our own.
+TIMESCALE = os.environ.get("TIMESCALE_SERVER", "")
+
+_running: dict[str, tuple[Server, ExitStack]] = {}
+
+
+def restart(name: str) -> None:
+    """Stop a server of the tests, as fast as it goes, and start it on the same port and files."""
+    server, up = _running[name]
+    up.close()
+    _serve(server)
+
+
+def _serve(server: Server) -> None:
+    hold = Hold.take(lock_of(server.home, server.name))
+    assert hold is not None, "the folder has no other user"
+    up = ExitStack()
+    up.enter_context(serving(server, hold))
+    _running[server.name] = server, up
+
+
+def _stop() -> None:
+    for _, up in _running.values():
+        up.close()
+
+
 def _start() -> None:
     for name in [name for name in os.environ if name.startswith(OUTSIDE)]:
         del os.environ[name]
@@ -39,10 +66,10 @@ def _start() -> None:
     stack = ExitStack()
     atexit.register(stack.close)
     stack.callback(shutil.rmtree, home, ignore_errors=True)
-    for server in of_folder(home, durable=False):
-        hold = Hold.take(lock_of(home, server.name))
-        assert hold is not None, "a fresh folder has no other user"
-        stack.enter_context(serving(server, hold))
+    postgres, redis = of_folder(home, durable=False)
+    stack.callback(_stop)
+    _serve(TimescalePostgres.like(postgres, Path(TIMESCALE)) if TIMESCALE else postgres)
+    _serve(redis)
     os.environ["GRIDTRADER_ENV_FILE"] = os.devnull
     os.environ["GRIDTRADER_DATA_DIR"] = str(home)
     os.environ["DJANGO_SETTINGS_MODULE"] = "gridtrader.settings"

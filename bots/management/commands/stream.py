@@ -10,6 +10,7 @@ from bots.intake import Intake
 from bots.tasks import sweep, tick_bot
 from integrations.bybit.account import private_feed_from_settings, public_feed_from_settings
 from integrations.bybit.streams import Event
+from integrations.tasks import repair_gaps
 
 QUEUE = 20_000  # events; a feed that finds it full starts anew and is caught up by REST
 
@@ -24,8 +25,15 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
         events: queue.Queue[Event] = queue.Queue(QUEUE)
-        intake = Intake(nudge=tick_bot.delay, catch_up=sweep.delay)
-        symbols = intake.wait_for_symbols(stopping)
+        symbols: list[str] = []
+
+        def catch_up() -> None:
+            """Ask for what was missed: fills and orders first, then bars."""
+            sweep.delay()
+            repair_gaps.delay(symbols)
+
+        intake = Intake(nudge=tick_bot.delay, catch_up=catch_up)
+        symbols.extend(intake.wait_for_symbols(stopping))
         feeds = [private_feed_from_settings(events), public_feed_from_settings(symbols, events)]
         for feed in feeds:
             feed.start()

@@ -1,0 +1,135 @@
+"""Bars asked of the exchange: gaps refilled, and history fetched, piece by piece."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from django.db import connection
+
+from integrations.bybit.fields import MalformedMessage
+from market import gaps, rollups
+from market.exchange import Exchange, ExchangeError
+from market.gaps import Span
+from market.intervals import DAY_MS, HOUR_MS
+from market.merge import count_refusals, record_candles
+from market.models import Instrument
+from market.sieve import Refusals, Window
+from market.types import Candle
+
+log = logging.getLogger(__name__)
+
+# With the one bar more that the gateway asks for, a piece is one page (Bybit v5, market/kline).
+BARS_A_PIECE = 999
+WARM_MS = 25 * HOUR_MS  # what volatility, stability and the page look back on
+REACH_MS = 30 * DAY_MS
+_REPAIR_LOCK = 7_202  # an advisory lock of our own choosing
+
+Progress = Callable[[int], object]  # told how many bars were asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """What a look after gaps came to, in bars."""
+
+    missing: int = 0  # before
+    left: int = 0  # after, less what the exchange does not have
+
+
+def repair_all(exchange: Exchange, symbols: Iterable[str]) -> Repaired | None:
+    """Refill the gaps of these pairs; None when another process is at it.
+
+    A pair that fails is logged and does not stop the others.
+    """
+    with _alone() as mine:
+        if not mine:
+            return None
+        found = [repair(exchange, symbol) for symbol in symbols]
+    return Repaired(sum(each.missing for each in found), sum(each.left for each in found))
+
+
+def known_symbols() -> Sequence[str]:
+    """The pairs that are followed: the exchange's filters are kept for them."""
+    return list(Instrument.objects.order_by("symbol").values_list("symbol", flat=True))
+
+
+def repair(exchange: Exchange, symbol: str, interval: str = "1") -> Repaired:
+    """Find and refill the gaps of a pair, and write down those that stay.
+
+    The exchange is asked for the time: after an outage the newest price of ours is an old one.
+    """
+    try:
+        now = exchange.tick(symbol).time
+    except ExchangeError as error:
+        log.warning("%s: gaps cannot be looked for: %s", symbol, error)
+        return Repaired()
+    span = gaps.span_to_watch(symbol, interval, now, WARM_MS, REACH_MS)
+    if span is None:
+        return Repaired()
+    holes = gaps.missing(symbol, interval, span)
+    bars = sum(hole.bars(interval) for hole in holes)
+    asked: list[Span] = []
+    try:
+        fetch(exchange, symbol, interval, holes, now, asked=asked)
+    except ExchangeError as error:
+        log.warning("%s: %s bars are missing and not all could be had: %s", symbol, bars, error)
+    left = gaps.remember(symbol, interval, span, asked)
+    if bars:
+        log.info("%s: %s bars were missing, %s are", symbol, bars, left)
+    return Repaired(bars, left)
+
+
+def fetch(
+    exchange: Exchange,
+    symbol: str,
+    interval: str,
+    spans: Iterable[Span],
+    now: int,
+    *,
+    asked: list[Span] | None = None,
+    progress: Progress = lambda _: None,
+) -> int:
+    """Fetch and keep the bars of spans; returns how many rows changed. Raises ExchangeError.
+
+    `now` is the exchange's clock, ms. Each piece is kept before the next is asked for, and then
+    noted in `asked`.
+    """
+    written = 0
+    for span in spans:
+        for piece in span.pieces(interval, BARS_A_PIECE):
+            bars = _readable(exchange, symbol, interval, piece)
+            taken = record_candles((bar for bar in bars if bar.closed), Window.at(now))
+            written += taken.written
+            if asked is not None:
+                asked.append(piece)
+            progress(piece.bars(interval))
+        if interval == "1":
+            rollups.roll_up(symbol, span.start, span.end)
+    return written
+
+
+def _readable(exchange: Exchange, symbol: str, interval: str, piece: Span) -> Sequence[Candle]:
+    """The bars of a piece; one that cannot be read is counted and left out, not its neighbours."""
+    try:
+        return exchange.candles(symbol, interval, piece.start, piece.end)
+    except MalformedMessage as error:
+        count = piece.bars(interval)
+        if count == 1:
+            log.warning("%s: the bar at %s is left out: %s", symbol, piece.start, error)
+            count_refusals(Refusals({(symbol, "not readable"): 1}))
+            return []
+        halves = piece.pieces(interval, (count + 1) // 2)
+        return [bar for half in halves for bar in _readable(exchange, symbol, interval, half)]
+
+
+@contextmanager
+def _alone() -> Iterator[bool]:
+    """Whether this session is the only one that repairs; held until the block ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_REPAIR_LOCK])
+        (mine,) = cursor.fetchone()
+        try:
+            yield mine
+        finally:
+            if mine:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [_REPAIR_LOCK])

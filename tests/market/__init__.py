@@ -1,0 +1,1 @@
+"""The market: its candles, complete and quick to read."""

@@ -1,0 +1,1 @@
+"""Real TimescaleDB for the storage tests: `make test-timescale`."""
