@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from bots import api
+from bots import api, api_deploy
 
 urlpatterns = [
     path("bots", api.Bots.as_view(), name="api-bots"),
@@ -11,6 +11,7 @@ urlpatterns = [
     path("orders", api.Orders.as_view(), name="api-orders"),
     path("fills", api.Fills.as_view(), name="api-fills"),
     path("round-trips", api.RoundTrips.as_view(), name="api-round-trips"),
+    path("deploy", api_deploy.Deploy.as_view(), name="api-deploy"),
     path("pause", api.Pause.as_view(), name="api-pause"),
     path("resume", api.Resume.as_view(), name="api-resume"),
     path("health", api.Health.as_view(), name="api-health"),

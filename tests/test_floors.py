@@ -14,8 +14,8 @@ FORBIDDEN_WHEN_PURE = {
     "pybit", "requests", "aiohttp", "time", "random", "uuid", "socket", "os", "threading",
 }  # fmt: skip
 DOORS = {
-    "tasks", "switches", "api", "api_urls", "api_errors", "authentication", "permissions",
-    "serializers", "views", "forms", "consumers", "admin", "urls",
+    "tasks", "switches", "idempotency", "api", "api_urls", "api_errors", "authentication",
+    "permissions", "serializers", "views", "forms", "consumers", "admin", "urls",
 }  # fmt: skip
 
 
@@ -31,11 +31,11 @@ def floor(path: Path) -> int:  # noqa: PLR0911 - a table of floors reads best as
         ("market", "exchange"), ("market", "matching"), ("market", "volatility"), ("risk", "rules"),
     } or rest[0] == "grid":  # fmt: skip
         return 1
-    if (app, name) in {("bots", "engine"), ("bots", "backtest"), ("bots", "sweep")}:
+    if path.parent == Path("bots") and name in {"engine", "backtest", "sweep"}:
         return 2
     if name in {"models", "apps", "__init__"} or "migrations" in rest:
         return 3
-    if rest[0] in {"management", "templatetags"} or name in DOORS:
+    if rest[0] in {"management", "templatetags"} or name in DOORS or name.startswith("api_"):
         return 5
     return 4
 

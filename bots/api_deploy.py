@@ -1,0 +1,123 @@
+"""POST /api/deploy: a new bot, or, with dry_run, the truth about it."""
+
+import re
+from decimal import Decimal
+from typing import Any
+
+from rest_framework import serializers, status
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from bots import control, preview, reports
+from bots.api_errors import Conflict
+from bots.grid.levels import GridSpec, InvalidGrid, Sizing, Spacing
+from bots.permissions import MaySteer
+from bots.serializers import Strict
+from bots.switches import look
+from integrations.bybit.account import gateway_from_settings
+from market.exchange import ExchangeError, Refused
+
+FEWEST_GRIDS, MOST_GRIDS = 2, 100
+_QUOTES = ("USDT", "USDC", "EUR", "BTC", "ETH")
+
+
+class Money(serializers.DecimalField):
+    """An amount above zero, as text or whole number; a JSON fraction has lost digits already."""
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - the base class's own
+        super().__init__(max_digits=38, decimal_places=18, **options)
+
+    def to_internal_value(self, data: object) -> Decimal:
+        if isinstance(data, float):
+            raise ValidationError('send it as text, e.g. "95500.5"')
+        amount = super().to_internal_value(data)  # type: ignore[arg-type]
+        if amount <= 0:
+            raise ValidationError("must be above zero")
+        return amount
+
+
+class DeployBody(Strict):
+    """The grid fields of the deploy call."""
+
+    symbol = serializers.RegexField(
+        re.compile(r"[A-Z0-9]{5,32}"),
+        error_messages={"invalid": "Bybit's name of a spot pair is accepted, e.g. BTCUSDT"},
+    )
+    slug = serializers.SlugField(required=False, max_length=40)
+    name = serializers.CharField(required=False, max_length=40)
+    lower = Money()
+    upper = Money()
+    grids = serializers.IntegerField(min_value=FEWEST_GRIDS, max_value=MOST_GRIDS)
+    capital = Money()
+    spacing = serializers.ChoiceField([s.value for s in Spacing], default=Spacing.ARITHMETIC.value)
+    sizing = serializers.ChoiceField([s.value for s in Sizing], default=Sizing.BASE.value)
+    reserve = serializers.DecimalField(
+        max_digits=5, decimal_places=4, min_value=Decimal(0), max_value=Decimal("0.9999"),
+        default=Decimal("0.05"),
+    )  # fmt: skip
+    stop_loss = Money(required=False, allow_null=True, default=None)
+    btc_filter = serializers.BooleanField(default=False)
+    dry_run = serializers.BooleanField(default=False)
+
+
+class Deploy(APIView):
+    """Work a grid out on this moment's market; without dry_run, start it."""
+
+    permission_classes = (MaySteer,)
+
+    def post(self, request: Request) -> Response:
+        body = DeployBody(data=request.data)
+        body.is_valid(raise_exception=True)
+        wish = body.validated_data
+        spec = _spec(wish)
+        try:
+            found = preview.preview(
+                gateway_from_settings(), wish["symbol"], spec, stop_loss=wish["stop_loss"]
+            )
+            if wish["dry_run"]:
+                return Response(preview.report(found))
+            for objection in found.objections:
+                raise objection
+            bot = control.deploy(_deployment(wish, spec), by=request.user.get_username())
+        except InvalidGrid as error:
+            raise ValidationError({error.field: [str(error)]}) from error
+        except Refused as error:
+            raise ValidationError({"symbol": [error.reason]}) from error
+        except control.NotPossible as error:
+            raise Conflict(str(error)) from error
+        except ExchangeError as error:
+            raise Conflict(f"the exchange does not answer, so nothing was done: {error}") from error
+        look(bot)
+        return Response(reports.card(bot), status=status.HTTP_201_CREATED)
+
+
+def _spec(wish: dict[str, Any]) -> GridSpec:
+    return GridSpec(
+        lower=wish["lower"],
+        upper=wish["upper"],
+        grids=wish["grids"],
+        capital=wish["capital"],
+        spacing=Spacing(wish["spacing"]),
+        sizing=Sizing(wish["sizing"]),
+        reserve=wish["reserve"],
+    )
+
+
+def _deployment(wish: dict[str, Any], spec: GridSpec) -> control.Deployment:
+    base, quote = _parts(wish["symbol"])
+    return control.Deployment(
+        slug=wish.get("slug") or f"{base}-{quote}".lower(),
+        name=wish.get("name") or f"{base}/{quote}",
+        symbol=wish["symbol"],
+        spec=spec,
+        stop_loss=wish["stop_loss"],
+        btc_filter=wish["btc_filter"],
+    )
+
+
+def _parts(symbol: str) -> tuple[str, str]:
+    """Base and quote of a symbol, for its name."""
+    quote = next((q for q in _QUOTES if symbol.endswith(q) and symbol != q), symbol[-4:])
+    return symbol.removesuffix(quote), quote

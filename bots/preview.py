@@ -1,0 +1,140 @@
+"""What a deployment would be: the truth card on this moment's market, and who would refuse it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from bots import ledger
+from bots.engine import decide
+from bots.grid.levels import GridSpec, InvalidGrid
+from bots.grid.truth import Fees, TruthCard, card
+from bots.models import Bot
+from market import ingest
+from market.exchange import Exchange
+from market.types import ZERO, Instrument, Tick, plain
+from risk.rules import FREE
+
+PRICE_AGE = timedelta(seconds=5)
+DEFAULT_FEES = Fees(Decimal("0.001"), Decimal("0.001"))  # Bybit spot without a VIP level
+_ENDED = (Bot.State.STOPPED, Bot.State.DRAFT)
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A truth card and the market it stands on."""
+
+    symbol: str
+    instrument: Instrument
+    tick: Tick
+    truth: TruthCard
+    objections: Sequence[InvalidGrid]  # what forbids it now, though it could be built
+
+
+def preview(
+    exchange: Exchange,
+    symbol: str,
+    spec: GridSpec,
+    *,
+    stop_loss: Decimal | None = None,
+    fees: Fees = DEFAULT_FEES,
+) -> Preview:
+    """Work a grid out on the market as it is.
+
+    Raises InvalidGrid for a grid that cannot be built, ExchangeError when the market is not known.
+    """
+    instrument = ingest.instrument(exchange, symbol)
+    tick = ingest.fresh_price(exchange, symbol, PRICE_AGE)
+    truth = card(spec, instrument, tick.last, fees, stop_loss=stop_loss)
+    objections = [*_overlaps(symbol, spec), *_over_free(instrument, spec)]
+    return Preview(symbol, instrument, tick, truth, objections)
+
+
+def _overlaps(symbol: str, spec: GridSpec) -> Iterator[InvalidGrid]:
+    """Two grids on one range of one pair would trade with each other."""
+    others = Bot.objects.filter(symbol=symbol).exclude(state__in=_ENDED).select_related("config")
+    for other in others:
+        config = other.config
+        if config and config.lower < spec.upper and spec.lower < config.upper:
+            yield InvalidGrid(
+                "lower",
+                f"{other.name} trades {plain(config.lower)} to {plain(config.upper)} already; "
+                "a range outside it is accepted, or stop it first",
+            )
+
+
+def _over_free(instrument: Instrument, spec: GridSpec) -> Iterator[InvalidGrid]:
+    """Capital that other bots were promised is not free."""
+    total = ledger.balances().get(instrument.quote, ZERO)
+    promised = _promised(instrument.quote)
+    free = total - promised
+    if spec.capital > free:
+        yield InvalidGrid(
+            "capital",
+            f"{plain(max(free, ZERO))} {instrument.quote} are free: the account has "
+            f"{plain(total)}, and running bots may still use {plain(promised)} of it",
+        )
+
+
+def _promised(quote: str) -> Decimal:
+    """Quote that running bots may still spend: their capital less what their cells hold."""
+    bots = Bot.objects.exclude(state__in=_ENDED).select_related("config")
+    promised = ZERO
+    for bot in bots.prefetch_related("config__cells"):
+        if bot.config and bot.symbol.endswith(quote):
+            spent = sum((cell.cost for cell in bot.config.cells.all()), ZERO)
+            promised += max(bot.config.capital - spent, ZERO)
+    return promised
+
+
+def report(found: Preview) -> dict[str, Any]:
+    """The truth card as the API and the pages show it; money as plain texts."""
+    truth, tick = found.truth, found.tick
+    orders = decide(truth.grid, (), (), tick, FREE).place
+    low, high = truth.net_rates
+    return {
+        "symbol": found.symbol,
+        "price": plain(tick.last),
+        "levels": [plain(truth.grid.cells[0].low), *(plain(c.high) for c in truth.grid.cells)],
+        "quantity": [plain(cell.quantity) for cell in truth.grid.cells],
+        "net_profit_per_cell": {"min": plain(low), "max": plain(high)},
+        "cells": [
+            {
+                "index": line.cell.index,
+                "low": plain(line.cell.low),
+                "high": plain(line.cell.high),
+                "quantity": plain(line.cell.quantity),
+                "starts": "holding" if line.cell.entry else "empty",
+                "net_profit": plain(line.net),
+                "net_rate": plain(line.net_rate),
+            }
+            for line in truth.cells
+        ],
+        "fee_share": plain(truth.fee_share),
+        "minimum_investment": plain(truth.minimum_investment),
+        "capital_used": plain(truth.capital_used),
+        "capital_at_price": [
+            {
+                "price": plain(at.price),
+                "base": plain(at.base),
+                "quote": plain(at.quote),
+                "worth": plain(at.worth),
+            }
+            for at in truth.holdings
+        ],
+        "loss_at_stop": None if truth.loss_at_stop is None else plain(truth.loss_at_stop),
+        "orders": [
+            {
+                "side": order.side.value,
+                "price": plain(order.price),
+                "quantity": plain(order.quantity),
+                "kind": order.time_in_force.value,
+            }
+            for order in orders
+        ],
+        "daily_profit": {str(n): plain(amount) for n, amount in truth.daily_profit.items()},
+        "fills_needed": {name: plain(fills) for name, fills in truth.fills_needed.items()},
+        "cheaper_grids": truth.cheaper,
+        "warnings": [*map(str, found.objections), *truth.warnings],
+    }

@@ -1,0 +1,90 @@
+"""Deploy by the API: the truth card, the refusals, and a bot that starts."""
+
+import pytest
+from rest_framework.test import APIClient
+
+from bots.models import Bot
+from bots.roles import Role
+from integrations.bybit.gateway import Gateway
+from tests.api.conftest import Caller
+from tests.simulator.fixture import RunningSimulator
+
+GRID = {"symbol": "BTCUSDT", "lower": "95500", "upper": "99000", "grids": 12, "capital": "25000"}
+
+
+@pytest.fixture
+def trader(caller: Caller, exchange: Gateway, simulator: RunningSimulator) -> APIClient:
+    from bots import ledger
+
+    simulator.step({"BTCUSDT": "97000"})
+    ledger.open_books(exchange)
+    return caller(Role.TRADER)
+
+
+def deploy(client: APIClient, **changes: object) -> object:
+    return client.post("/api/deploy", {**GRID, **changes}, format="json")
+
+
+def test_a_dry_run_tells_the_truth_and_does_nothing(trader: APIClient) -> None:
+    answer = deploy(trader, dry_run=True, stop_loss="94800")
+    assert answer.status_code == 200, answer.json()
+    card = answer.json()
+    assert len(card["levels"]) == 13
+    assert card["net_profit_per_cell"] == {"min": "0.00095", "max": "0.001049"}
+    assert card["cheaper_grids"] == 6
+    assert float(card["loss_at_stop"]) < 0
+    assert {order["kind"] for order in card["orders"]} == {"PostOnly", "IOC"}
+    assert len(card["orders"]) == 12
+    assert card["fills_needed"]["apr 0.8"]
+    assert not Bot.objects.exists()
+
+
+def test_a_deploy_starts_a_bot(trader: APIClient) -> None:
+    answer = deploy(trader, stop_loss="94800")
+    assert answer.status_code == 201
+    assert answer.json()["slug"] == "btc-usdt"
+    bot = Bot.objects.get()
+    assert (bot.state, bot.config.created_by) == (Bot.State.DEPLOYING, "the-trader")
+
+
+def test_a_second_grid_on_the_same_range_is_refused(trader: APIClient) -> None:
+    deploy(trader)
+    answer = deploy(trader, slug="again", capital="5000")
+    assert answer.status_code == 400
+    assert "trades 95500 to 99000 already" in answer.json()["error"]["fields"]["lower"][0]
+
+
+def test_capital_that_others_were_promised_is_not_free(trader: APIClient) -> None:
+    deploy(trader)
+    answer = deploy(trader, slug="mnt", symbol="MNTUSDT", lower="1.04", upper="1.12")
+    assert answer.status_code == 400
+    assert "9000 USDT are free" in answer.json()["error"]["fields"]["capital"][0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "says"),
+    [
+        ({"grids": 40}, "grids", "at most 17 grids are accepted"),
+        ({"grids": 1}, "grids", "greater than or equal to 2"),
+        ({"upper": "95000"}, "upper", "above the lower"),
+        ({"lower": 95500.5}, "lower", "send it as text"),
+        ({"lower": "-1"}, "lower", "above zero"),
+        ({"lower": "NaN"}, "lower", "valid number"),
+        ({"stop_loss": "96000"}, "stop_loss", "between 0 and 95500"),
+        ({"symbol": "NOSUCHUSDT"}, "symbol", "not open for spot trading"),
+        ({"spacing": "random"}, "spacing", "random"),
+        ({"leverage": 5}, "leverage", "accepted: symbol"),
+    ],
+)
+def test_bad_input_is_told_at_its_field(
+    trader: APIClient, changes: dict[str, object], field: str, says: str
+) -> None:
+    answer = deploy(trader, **changes)
+    assert answer.status_code == 400, answer.content
+    assert says.lower() in answer.json()["error"]["fields"][field][0].lower()
+    assert not Bot.objects.exists()
+
+
+def test_a_viewer_deploys_nothing(caller: Caller, exchange: Gateway) -> None:
+    assert deploy(caller(Role.VIEWER)).status_code == 403
+    assert deploy(caller(None)).status_code in {401, 403}
