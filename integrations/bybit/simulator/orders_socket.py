@@ -4,21 +4,31 @@ from collections.abc import Mapping
 from typing import Any
 
 from integrations.bybit.simulator.auth import Keys
-from integrations.bybit.simulator.rest_trade import cancel, create
+from integrations.bybit.simulator.budget import Budgets
+from integrations.bybit.simulator.rest import Endpoint
 from integrations.bybit.simulator.sockets import Connection
 from integrations.bybit.simulator.venue import Venue
-from integrations.bybit.simulator.wire import ApiError, Json, machine_ms
+from integrations.bybit.simulator.wire import ApiError, Json, Outcome, machine_ms
 
-OPERATIONS = {"order.create": create, "order.cancel": cancel}
-BUDGET = 20  # calls a second, as by REST
+OPERATIONS = {
+    f"order.{name}": f"/v5/order/{name}"
+    for name in ("create", "cancel", "create-batch", "cancel-batch")
+}
 
 
 class OrderEntry:
-    """Answers the messages of the trade channel; whoever owns the hub plugs it in."""
+    """Answers the messages of the trade channel; whoever owns the hub plugs it in.
 
-    def __init__(self, venue: Venue, keys: Keys) -> None:
+    Each operation is an endpoint of REST, with which it shares its budget.
+    """
+
+    def __init__(
+        self, venue: Venue, keys: Keys, endpoints: Mapping[str, Endpoint], budgets: Budgets
+    ) -> None:
         self._venue = venue
         self._keys = keys
+        self._endpoints = endpoints
+        self._budgets = budgets
 
     def answer(self, connection: Connection, message: Json) -> Json:
         """The frame that answers one message."""
@@ -48,20 +58,18 @@ class OrderEntry:
         self._keys.check_clock(_word(header, "TIMESTAMP"), _word(header, "RECV-WINDOW"))
         if not isinstance(args[0], dict):
             raise ApiError(10001, "params error: the order must be an object")
-        data = OPERATIONS[op](self._venue, args[0])
-        return {"data": data, "retExtInfo": {}, "header": _budget()}
+        return self._order(OPERATIONS[op], args[0])
+
+    def _order(self, path: str, params: Json) -> Json:
+        endpoint, now = self._endpoints[path], machine_ms()
+        cost = endpoint.cost(params)
+        passed, headers = self._budgets.take(path, endpoint.per_second, cost, now)
+        answer = endpoint.work(self._venue, params, passed)
+        whole = answer if isinstance(answer, Outcome) else Outcome(answer)
+        header = {**headers, "Timenow": str(now)}
+        return {"data": whole.result, "retExtInfo": whole.ext, "header": header}
 
 
 def _word(header: Mapping[str, Any], name: str) -> str:
     """A header value; pybit sends numbers where the docs say text."""
     return str(header.get(f"X-BAPI-{name}", ""))
-
-
-def _budget() -> Json:
-    now = str(machine_ms())
-    return {
-        "X-Bapi-Limit": str(BUDGET),
-        "X-Bapi-Limit-Status": str(BUDGET - 1),
-        "X-Bapi-Limit-Reset-Timestamp": now,
-        "Timenow": now,
-    }

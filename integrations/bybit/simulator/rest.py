@@ -3,20 +3,36 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from integrations.bybit.simulator import rest_account, rest_market, rest_trade
+from integrations.bybit.simulator import rest_account, rest_batch, rest_market, rest_trade
 from integrations.bybit.simulator.checks import Params
 from integrations.bybit.simulator.venue import Venue
-from integrations.bybit.simulator.wire import Json
+from integrations.bybit.simulator.wire import ApiError, Json, Outcome
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A path's method, what answers, whether it is signed, and its budget of calls a second."""
+    """A path's method, what answers, whether it is signed, and its budget of calls a second.
+
+    Of a batch, `answer` does one item, and every item counts.
+    """
 
     method: str
     answer: Callable[[Venue, Params], Json]
     signed: bool = True
     per_second: int = 50
+    batch: bool = False
+
+    def cost(self, params: Params) -> int:
+        """What a call takes from the budget. Raises ApiError when the batch is none."""
+        return len(rest_batch.items(params)) if self.batch else 1
+
+    def work(self, venue: Venue, params: Params, passed: int) -> Json | Outcome:
+        """Do what is asked, `passed` units of it. Raises ApiError, 10006 beyond the budget."""
+        if self.batch:
+            return rest_batch.each(venue, params, self.answer, passed)
+        if not passed:
+            raise ApiError(*rest_batch.TOO_MANY)
+        return self.answer(venue, params)
 
 
 def endpoints(key: str) -> Mapping[str, Endpoint]:
@@ -33,6 +49,8 @@ def endpoints(key: str) -> Mapping[str, Endpoint]:
         **{path: Endpoint("GET", call, signed=False) for path, call in public.items()},
         "/v5/order/create": Endpoint("POST", rest_trade.create, per_second=20),
         "/v5/order/cancel": Endpoint("POST", rest_trade.cancel, per_second=20),
+        "/v5/order/create-batch": Endpoint("POST", rest_trade.create, per_second=20, batch=True),
+        "/v5/order/cancel-batch": Endpoint("POST", rest_trade.cancel, per_second=20, batch=True),
         "/v5/order/realtime": Endpoint("GET", rest_trade.realtime),
         "/v5/order/history": Endpoint("GET", rest_trade.order_history),
         "/v5/execution/list": Endpoint("GET", rest_trade.executions),

@@ -7,7 +7,6 @@ import json
 import logging
 import time
 import uuid
-from collections import defaultdict, deque
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -18,11 +17,12 @@ from aiohttp import web
 from integrations.bybit.simulator import control
 from integrations.bybit.simulator.account import Account, Rates
 from integrations.bybit.simulator.auth import Keys
+from integrations.bybit.simulator.budget import Budgets
 from integrations.bybit.simulator.feeds import Feeds
 from integrations.bybit.simulator.journal import Journal, JournalError
 from integrations.bybit.simulator.orders_socket import OrderEntry
 from integrations.bybit.simulator.pairs import load_pairs
-from integrations.bybit.simulator.rest import Endpoint, endpoints
+from integrations.bybit.simulator.rest import endpoints
 from integrations.bybit.simulator.sockets import Hub
 from integrations.bybit.simulator.tape import Tape, open_tape
 from integrations.bybit.simulator.venue import Venue
@@ -49,6 +49,7 @@ class Options:
     maker: Decimal = Decimal("0.001")
     taker: Decimal = Decimal("0.001")
     state: Path | None = None
+    rate_limits: bool = False  # refuse what Bybit would refuse for coming too often
 
 
 class Simulator:
@@ -71,10 +72,12 @@ class Simulator:
             # After a crash: go on from where the last message may have been, filling on the way.
             self.venue.advance(max(self.venue.now, self.venue.until))
         self._hub = Hub(options.keys)
-        self._hub.order_entry = OrderEntry(self.venue, options.keys).answer
-        self._feeds = Feeds(self.venue, self._hub)
-        self._calls: dict[str, deque[int]] = defaultdict(deque)
+        self._budgets = Budgets(options.rate_limits)
         self._endpoints = endpoints(options.keys.key)
+        self._hub.order_entry = OrderEntry(
+            self.venue, options.keys, self._endpoints, self._budgets
+        ).answer
+        self._feeds = Feeds(self.venue, self._hub)
         self._runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=0.2)
         self._clock: asyncio.Task[None] | None = None
         self.port = options.port
@@ -152,32 +155,31 @@ class Simulator:
         return await self._hub.serve(request, request.path.rpartition("/")[2])
 
     async def _rest(self, request: web.Request) -> web.StreamResponse:
-        endpoint = self._endpoints[request.path]
         body = await request.text()
+        if self._budgets.turns_away(machine_ms()):
+            return web.Response(status=403, text="access too frequent")
+        answer, headers = self._answer(request, body)
+        return web.json_response(answer, headers=headers)
+
+    def _answer(self, request: web.Request, body: str) -> tuple[Json, dict[str, str]]:
+        """Envelope and headers of what one request did."""
+        endpoint = self._endpoints[request.path]
+        budget: Mapping[str, str] = {}
         try:
             if endpoint.signed:
                 payload = body if endpoint.method == "POST" else request.rel_url.raw_query_string
                 self.options.keys.check_request(request.headers, payload)
             params = _body(body) if endpoint.method == "POST" else dict(request.query)
-            answer = envelope(endpoint.answer(self.venue, params))
+            passed = cost = endpoint.cost(params)
+            if endpoint.signed:
+                passed, budget = self._budgets.take(
+                    request.path, endpoint.per_second, cost, machine_ms()
+                )
+            answer = envelope(endpoint.work(self.venue, params, passed))
         except ApiError as error:
             answer = envelope({}, error.code, error.message)
-        headers = {"Traceid": uuid.uuid4().hex, "Timenow": str(answer["time"])}
-        if endpoint.signed:
-            headers |= self._budget(request.path, endpoint)
-        return web.json_response(answer, headers=headers)
-
-    def _budget(self, path: str, endpoint: Endpoint) -> Mapping[str, str]:
-        """Bybit's rate limit headers: what is left of the last second. Nothing is refused yet."""
-        now, calls = machine_ms(), self._calls[path]
-        while calls and calls[0] <= now - 1000:
-            calls.popleft()
-        calls.append(now)
-        return {
-            "X-Bapi-Limit": str(endpoint.per_second),
-            "X-Bapi-Limit-Status": str(max(0, endpoint.per_second - len(calls))),
-            "X-Bapi-Limit-Reset-Timestamp": str(now),
-        }
+        stamps = {"Traceid": uuid.uuid4().hex, "Timenow": str(answer["time"])}
+        return answer, {**stamps, **budget}
 
     async def _sim(self, request: web.Request) -> web.StreamResponse:
         """Our own paths: only for programs on this machine."""

@@ -1,6 +1,7 @@
 """Bybit v5's words: envelopes, error codes, and the rows of orders, executions and wallets."""
 
 import time
+from dataclasses import dataclass, field
 from typing import Any
 
 Json = dict[str, Any]
@@ -15,17 +16,26 @@ class ApiError(Exception):
         self.message = message
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an endpoint answers where there is more to say than a result."""
+
+    result: Json
+    ext: Json = field(default_factory=dict)  # retExtInfo
+
+
 def machine_ms() -> int:
     """The machine's clock: the one that signatures and envelopes run on."""
     return time.time_ns() // 1_000_000
 
 
-def envelope(result: Json, code: int = 0, message: str = "OK") -> Json:
+def envelope(result: Json | Outcome, code: int = 0, message: str = "OK") -> Json:
     """The outer shape of every REST answer."""
+    whole = result if isinstance(result, Outcome) else Outcome(result)
     return {
         "retCode": code,
         "retMsg": message,
-        "result": result,
-        "retExtInfo": {},
+        "result": whole.result,
+        "retExtInfo": whole.ext,
         "time": machine_ms(),
     }

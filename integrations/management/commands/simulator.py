@@ -46,6 +46,9 @@ class Command(BaseCommand):
         parser.add_argument("--maker", default="0.001", help="fee share of resting orders")
         parser.add_argument("--taker", default="0.001", help="fee share of taking orders")
         parser.add_argument("--state", type=Path, default=None, help="file that survives restarts")
+        parser.add_argument(
+            "--rate-limits", action="store_true", help="refuse what comes too often, as Bybit does"
+        )
         parser.add_argument("--key", default="", help="API key (or BYBIT_API_KEY)")
         parser.add_argument("--secret", default="", help="API secret (or BYBIT_API_SECRET)")
 
@@ -70,6 +73,7 @@ class Command(BaseCommand):
             maker=_number("--maker", given["maker"], Decimal("-0.01"), Decimal("0.1")),
             taker=_number("--taker", given["taker"], Decimal(0), Decimal("0.1")),
             state=given["state"],
+            rate_limits=given["rate_limits"],
         )
 
     def _keys(self, given: dict[str, Any]) -> Keys:
