@@ -4,15 +4,17 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from bots.grid import ids
 from bots.grid.accounting import RoundTrip, book, turn
 from bots.grid.cells import Cell, Grid
 from bots.grid.wants import Idle, want
-from market.exchange import Exchange, ExchangeError
+from market.exchange import Cancelled, Exchange, Placed
 from market.types import Fill, Order, OrderRequest, OrderStatus, Side, Tick
 from risk.rules import Limits
+
+Item = TypeVar("Item")
 
 CANCELLABLE = frozenset({OrderStatus.OPEN, OrderStatus.PARTIAL, OrderStatus.CANCEL_UNKNOWN})
 
@@ -145,43 +147,43 @@ def _is_unwanted(order: Order, wanted: OrderRequest | Idle) -> bool:
     return isinstance(wanted, Idle) or wanted.client_id != order.client_id
 
 
+class Permit(NamedTuple):
+    """The orders that may go on the wire, and until when (time.monotonic)."""
+
+    orders: Sequence[OrderRequest]
+    by: float
+
+
 class Journal(Protocol):
     """Where the carrying out of a decision is written down, before and after each request."""
 
-    def placing(self, order: OrderRequest) -> bool:
-        """Commit that this order goes on the wire now; False when it must not any more."""
+    def placing(self, orders: Sequence[OrderRequest]) -> Permit:
+        """Commit that these go on the wire now, and answer with those that still may."""
 
-    def placed(self, order: OrderRequest, order_id: str) -> None: ...
+    def placed(self, outcomes: Iterable[tuple[OrderRequest, Placed]]) -> None:
+        """Write down what came of each."""
 
-    def not_placed(self, order: OrderRequest, error: ExchangeError) -> None: ...
+    def cancelling(self, orders: Sequence[Order]) -> Sequence[Order]:
+        """Commit that these cancels are asked for now, and answer with those that still may."""
 
-    def cancelling(self, order: Order) -> bool: ...
-
-    def cancelled(self, order: Order) -> None: ...
-
-    def not_cancelled(self, order: Order, error: ExchangeError) -> None: ...
+    def cancelled(self, outcomes: Iterable[tuple[Order, Cancelled]]) -> None:
+        """Write down what came of each."""
 
 
 def carry_out(decision: Decision, exchange: Exchange, journal: Journal) -> None:
-    """Send a decision's cancels, then its orders: the engine's only I/O.
+    """Send a decision's cancels, then its orders, a batch at a time: the engine's only I/O.
 
-    No answer stops the rest: each request's outcome is written down and the next is sent.
+    No answer stops the rest: what came of each is written down and the next batch is sent.
     """
-    for order in decision.cancel:
-        if not journal.cancelling(order):
-            continue
-        try:
-            exchange.cancel(order.symbol, order.client_id)
-        except ExchangeError as error:
-            journal.not_cancelled(order, error)
-        else:
-            journal.cancelled(order)
-    for request in decision.place:
-        if not journal.placing(request):
-            continue
-        try:
-            order_id = exchange.place(request)
-        except ExchangeError as error:
-            journal.not_placed(request, error)
-        else:
-            journal.placed(request, order_id)
+    for some in _batches(decision.cancel, exchange.batch):
+        if asked := journal.cancelling(some):
+            came = exchange.cancel_many([(order.symbol, order.client_id) for order in asked])
+            journal.cancelled(zip(asked, came, strict=True))
+    for wanted in _batches(decision.place, exchange.batch):
+        orders, by = journal.placing(wanted)
+        if orders:
+            journal.placed(zip(orders, exchange.place_many(orders, by), strict=True))
+
+
+def _batches(items: Sequence[Item], size: int) -> Iterable[Sequence[Item]]:
+    return (items[start : start + size] for start in range(0, len(items), size))

@@ -1,17 +1,26 @@
 """The carrying out of a decision, written down before and after each request."""
 
+import time
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from django.db import transaction
 from django.utils import timezone
 
+from bots.engine import Permit
 from bots.models import Bot, Order
-from bots.store import Lease, LostLease, hold
+from bots.store import Lease, LostLease, hold, renew
 from market.exchange import (
+    USUAL,
     AlreadyExists,
     Broken,
+    Cancelled,
     ExchangeError,
     NoSuchOrder,
+    NotSent,
+    Patience,
+    Placed,
     RateLimited,
     Refused,
     WouldTake,
@@ -19,52 +28,59 @@ from market.exchange import (
 from market.types import POST_ONLY_REFUSED, OrderRequest, OrderStatus, Side, TimeInForce
 from market.types import Order as DomainOrder
 
-# Bybit refuses a request that arrives later than recv_window after it was signed; an order that
-# is not to be found after that, and the time matching may take, was never accepted.
-RECV_WINDOW = timedelta(seconds=5)
-GRACE = timedelta(seconds=2)
-FIRST_LOOK = timedelta(seconds=1)
-REFUSAL_REST = timedelta(seconds=30)  # before a refused order is tried again
-BROKEN_REST = timedelta(seconds=60)
+Named = TypeVar("Named", OrderRequest, DomainOrder)
 
 _WAITING = (OrderStatus.SENT, OrderStatus.UNKNOWN)
+_CANCELLABLE = (OrderStatus.OPEN, OrderStatus.PARTIAL, OrderStatus.CANCEL_UNKNOWN)
 
 
 class DatabaseJournal:
     """A journal under one lease: what is not ours to send any more is not sent."""
 
-    def __init__(self, lease: Lease) -> None:
+    def __init__(self, lease: Lease, patience: Patience = USUAL) -> None:
         self._lease = lease
+        self._patience = patience
 
-    def placing(self, order: OrderRequest) -> bool:
-        """Commit that this order goes on the wire, unless the bot was taken over or paused.
+    def placing(self, orders: Sequence[OrderRequest]) -> Permit:
+        """Commit that these go on the wire now, but for those whose bot was taken over or paused.
 
         The bot's row is locked meanwhile, so whoever pauses it sees every order sent before.
         """
+        by = time.monotonic() + self._patience.turn.total_seconds()
         with transaction.atomic():
             try:
                 bot = hold(self._lease)
             except LostLease:
-                return False
-            if order.side is Side.BUY and bot.state != Bot.State.RUNNING:
-                return False
-            now = _now()
-            return self._move(
-                order.client_id, (OrderStatus.NEW,), OrderStatus.SENT,
-                sent_at=now, look_after=now + FIRST_LOOK,
+                return Permit((), by)
+            may_buy = bot.state == Bot.State.RUNNING
+            asked = [order for order in orders if may_buy or order.side is Side.SELL]
+            now = timezone.now()
+            sent = self._move_all(
+                asked, (OrderStatus.NEW,), OrderStatus.SENT,
+                sent_at=now, look_after=now + self._patience.turn + self._patience.first_look,
             )  # fmt: skip
+        return Permit(tuple(sent), by)
 
-    def placed(self, order: OrderRequest, order_id: str) -> None:
-        now = _now()
+    def placed(self, outcomes: Iterable[tuple[OrderRequest, Placed]]) -> None:
+        """Write down what came of each."""
+        with transaction.atomic():
+            for order, came in outcomes:
+                if isinstance(came, ExchangeError):
+                    self._not_placed(order, came)
+                else:
+                    self._acknowledged(order, came)
+
+    def _acknowledged(self, order: OrderRequest, order_id: str) -> None:
+        now = timezone.now()
         # What never rests is over at once: when no message says so, it is looked up.
-        look = now + FIRST_LOOK if order.time_in_force is TimeInForce.IOC else None
+        ends = order.time_in_force is TimeInForce.IOC
         self._move(
-            order.client_id, _WAITING, OrderStatus.OPEN,
-            order_id=order_id, acknowledged_at=now, look_after=look,
+            order.client_id, _WAITING, OrderStatus.OPEN, order_id=order_id, acknowledged_at=now,
+            look_after=now + self._patience.first_look if ends else None,
         )  # fmt: skip
 
-    def not_placed(self, order: OrderRequest, error: ExchangeError) -> None:
-        now = _now()
+    def _not_placed(self, order: OrderRequest, error: ExchangeError) -> None:
+        now, patience = timezone.now(), self._patience
         match error:
             case AlreadyExists():
                 self._move(order.client_id, _WAITING, OrderStatus.UNKNOWN, look_after=now)
@@ -74,63 +90,89 @@ class DatabaseJournal:
                     reason=POST_ONLY_REFUSED, acknowledged_at=now,
                 )  # fmt: skip
             case Refused():
-                self._park(order, error.reason, now + REFUSAL_REST)
+                self._park(order, error.reason, now + patience.refusal_rest)
             case Broken():
-                self._park(order, str(error), now + BROKEN_REST)
+                self._park(order, str(error), now + patience.broken_rest)
+            case NotSent():
+                self._move(
+                    order.client_id, (OrderStatus.SENT,), OrderStatus.NEVER_SENT,
+                    reason=str(error)[:300], look_after=now + _until(error),
+                )  # fmt: skip
             case _:
                 self._move(
                     order.client_id, _WAITING, OrderStatus.UNKNOWN,
-                    reason=str(error)[:300], look_after=now + _pause_before_look(error),
+                    reason=str(error)[:300], look_after=now + self._pause(error),
                 )  # fmt: skip
 
     def _park(self, order: OrderRequest, reason: str, until: datetime) -> None:
         self._move(
             order.client_id, _WAITING, OrderStatus.REJECTED,
-            reason=reason[:300], acknowledged_at=_now(), look_after=until,
+            reason=reason[:300], acknowledged_at=timezone.now(), look_after=until,
         )  # fmt: skip
 
-    def cancelling(self, order: DomainOrder) -> bool:
+    def cancelling(self, orders: Sequence[DomainOrder]) -> Sequence[DomainOrder]:
+        """Commit that these cancels go on the wire now, but for what is not ours any more.
+
+        Nothing but the orders is locked here: messages lock an order first and then its bot.
+        """
+        if not renew(self._lease):
+            return ()
         with transaction.atomic():
-            try:
-                hold(self._lease)
-            except LostLease:
-                return False
-            open_states = (OrderStatus.OPEN, OrderStatus.PARTIAL, OrderStatus.CANCEL_UNKNOWN)
-            return self._move(
-                order.client_id, open_states, OrderStatus.CANCEL_SENT,
-                look_after=_now() + FIRST_LOOK,
+            now = timezone.now()
+            return self._move_all(
+                orders, _CANCELLABLE, OrderStatus.CANCEL_SENT,
+                look_after=now + self._patience.turn + self._patience.first_look,
             )  # fmt: skip
 
-    def cancelled(self, order: DomainOrder) -> None:
-        """The exchange took the cancel; the order's own message, or a look-up, says what came."""
+    def cancelled(self, outcomes: Iterable[tuple[DomainOrder, Cancelled]]) -> None:
+        """Write down what was not taken; of what was, a message or a look-up says what came."""
+        now = timezone.now()
+        for order, error in outcomes:
+            if error is None:
+                continue
+            status, wait = OrderStatus.CANCEL_UNKNOWN, self._pause(error)
+            if isinstance(error, NoSuchOrder):
+                wait = timedelta(0)
+            after: datetime | None = now + wait
+            if isinstance(error, NotSent):
+                status, after = order.status, None  # as if it had not been asked for
+            self._move(order.client_id, (OrderStatus.CANCEL_SENT,), status, look_after=after)
 
-    def not_cancelled(self, order: DomainOrder, error: ExchangeError) -> None:
-        wait = timedelta(0) if isinstance(error, NoSuchOrder) else _pause_before_look(error)
-        self._move(
-            order.client_id, (OrderStatus.CANCEL_SENT,), OrderStatus.CANCEL_UNKNOWN,
-            look_after=_now() + wait,
-        )  # fmt: skip
+    def _pause(self, error: ExchangeError) -> timedelta:
+        """How long before an order of unknown fate is looked up."""
+        first = self._patience.first_look
+        if isinstance(error, RateLimited):
+            return min(max(_until(error), first), self._patience.recv_window)
+        return first
 
     @staticmethod
     def _move(
         client_id: str, known: tuple[OrderStatus, ...], status: OrderStatus, **facts: object
-    ) -> bool:
+    ) -> None:
         """Set the status where it is still one of `known`: faster messages are not overwritten."""
         moved = Order.objects.filter(client_id=client_id, status__in=known)
-        return moved.update(status=status, **facts) == 1
+        moved.update(status=status, **facts)
+
+    def _move_all(
+        self,
+        orders: Sequence[Named],
+        known: tuple[OrderStatus, ...],
+        status: OrderStatus,
+        **facts: object,
+    ) -> list[Named]:
+        """The same for several; answers those that were moved. Needs a running transaction."""
+        mine = Order.objects.filter(bot=self._lease.bot, bot__epoch=self._lease.epoch)
+        found = mine.filter(client_id__in=[order.client_id for order in orders], status__in=known)
+        # In the order of their ids, as whoever else locks several does.
+        locked = found.order_by("id").select_for_update(of=("self",))
+        free = set(locked.values_list("client_id", flat=True))
+        Order.objects.filter(client_id__in=free).update(status=status, **facts)
+        # The database refuses some by itself: nothing is marked as sent under a halt.
+        moved = Order.objects.filter(client_id__in=free, status=status)
+        names = set(moved.values_list("client_id", flat=True))
+        return [order for order in orders if order.client_id in names]
 
 
-def deadline(sent_at: datetime) -> datetime:
-    """From when on an order that was sent then, and is nowhere, was never accepted."""
-    return sent_at + RECV_WINDOW + GRACE
-
-
-def _pause_before_look(error: ExchangeError) -> timedelta:
-    if isinstance(error, RateLimited):
-        until = timedelta(milliseconds=error.until_ms - _now().timestamp() * 1000)
-        return min(max(until, FIRST_LOOK), RECV_WINDOW)
-    return FIRST_LOOK
-
-
-def _now() -> datetime:
-    return timezone.now()
+def _until(error: RateLimited) -> timedelta:
+    left = error.until_ms - timezone.now().timestamp() * 1000
+    return timedelta(milliseconds=max(left, 0))

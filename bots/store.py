@@ -22,6 +22,7 @@ from market.types import ZERO, OrderStatus
 # epoch, and what it has on the wire is an order of unknown fate to whoever comes next.
 LEASE = timedelta(seconds=8)
 
+_PARKED = {OrderStatus.REJECTED: "refused", OrderStatus.NEVER_SENT: "not sent"}
 _CELL_FACTS = [field.name for field in fields(cells.Cell)]
 
 
@@ -76,6 +77,12 @@ def hold(lease: Lease) -> rows.Bot:
         raise LostLease(f"{lease.bot} was taken over after epoch {lease.epoch}")
     rows.Bot.objects.filter(pk=held.pk).update(lease_until=Now() + LEASE)
     return held
+
+
+def renew(lease: Lease) -> bool:
+    """Hold the lease for longer; False when it is not ours any more."""
+    mine = rows.Bot.objects.filter(pk=lease.bot.pk, epoch=lease.epoch)
+    return mine.update(lease_until=Now() + LEASE) == 1
 
 
 def create_cells(lease: Lease, grid: cells.Grid, deployed: int) -> None:
@@ -145,9 +152,9 @@ def _facts(cell: cells.Cell) -> dict[str, object]:
 
 
 def _own(row: rows.Order) -> OwnOrder:
-    parked = ""
-    if row.status == OrderStatus.REJECTED and row.look_after and row.look_after > timezone.now():
-        parked = f"refused: {row.reason}; next try at {row.look_after:%H:%M:%S} UTC"
+    parked, words = "", _PARKED.get(OrderStatus(row.status))
+    if words and row.look_after and row.look_after > timezone.now():
+        parked = f"{words}: {row.reason}; next try at {row.look_after:%H:%M:%S} UTC"
     return OwnOrder(row.to_domain(), booked=row.in_fills, parked=parked)
 
 

@@ -1,6 +1,8 @@
 """The exchange port: the few things a grid asks of an exchange, and how each may fail."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from datetime import timedelta
 from typing import Protocol
 
 from market.types import Balance, Candle, Fill, Instrument, Order, OrderRequest, Tick
@@ -43,8 +45,46 @@ class RateLimited(Unresolved):
         self.until_ms = until_ms
 
 
+class NotSent(RateLimited):
+    """Kept back before anything was sent: certainly nothing happened. Ask again at `until_ms`."""
+
+
 class Broken(ExchangeError):
     """Nothing can work before a person acts: keys, permissions, clock, or a ban."""
+
+
+#: What came of one order of several: the exchange's order id, or why there is none.
+Placed = str | ExchangeError
+#: What came of one cancel of several: None when the exchange took it.
+Cancelled = ExchangeError | None
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long we wait for an exchange, and how long before we try again; the machine's clock."""
+
+    turn: timedelta = timedelta(seconds=2)  # for a turn under the rate limits; then it is NotSent
+    recv_window: timedelta = timedelta(seconds=5)  # an older signature is refused by the exchange
+    grace: timedelta = timedelta(seconds=2)  # for matching, and between two negative look-ups
+    first_look: timedelta = timedelta(seconds=1)  # before an order without an answer is looked up
+    refusal_rest: timedelta = timedelta(seconds=30)  # before a refused order is tried again
+    broken_rest: timedelta = timedelta(seconds=60)  # the same, where a person has to act
+
+    @property
+    def proof(self) -> timedelta:
+        """From when on, after the commit that it may go, an order found nowhere never was taken.
+
+        It was signed within its turn, and the exchange refuses what arrives later than recv_window
+        after that.
+        """
+        return self.turn + self.recv_window + self.grace
+
+    def times(self, factor: float) -> "Patience":
+        """All of it longer or shorter, for a market that runs faster than the wall clock."""
+        return Patience(*(getattr(self, field.name) * factor for field in fields(self)))
+
+
+USUAL = Patience()
 
 
 class Exchange(Protocol):
@@ -59,14 +99,29 @@ class Exchange(Protocol):
     def candles(self, symbol: str, interval: str, start: int, end: int) -> Sequence[Candle]:
         """Bars that open in [start, end] (exchange clock, ms), oldest first."""
 
+    @property
+    def batch(self) -> int:
+        """How many orders or cancels go into one request; 1 where there are no batches."""
+
     def place(self, order: OrderRequest) -> str:
         """Send an order and return the exchange's order id: accepted for processing, no more.
 
-        Raises AlreadyExists, Refused, Unresolved, Broken.
+        Raises AlreadyExists, WouldTake, Refused, NotSent, Unresolved, Broken.
+        """
+
+    def place_many(
+        self, orders: Sequence[OrderRequest], by: float | None = None
+    ) -> Sequence[Placed]:
+        """Send several orders; what came of each, in their order. Raises no ExchangeError.
+
+        What cannot be on the wire before `by` (time.monotonic) comes back as NotSent.
         """
 
     def cancel(self, symbol: str, client_id: str) -> None:
-        """Ask for a cancel. Raises NoSuchOrder, Refused, Unresolved, Broken."""
+        """Ask for a cancel. Raises NoSuchOrder, Refused, NotSent, Unresolved, Broken."""
+
+    def cancel_many(self, orders: Sequence[tuple[str, str]]) -> Sequence[Cancelled]:
+        """Ask for cancels by symbol and client id; what came of each. Raises no ExchangeError."""
 
     def order(self, symbol: str, client_id: str) -> Order | None:
         """Look one order up wherever the exchange may keep it; None when it is nowhere."""

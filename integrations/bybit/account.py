@@ -6,12 +6,23 @@ from collections.abc import Iterable
 from django.conf import settings
 
 from integrations.bybit.gateway import Gateway
+from integrations.bybit.limits import limits_of
 from integrations.bybit.streams import Event, Feed, private_feed, public_feed
 
 
 def gateway_from_settings() -> Gateway:
-    """One gateway may serve all threads of a process; it connects at its first call."""
-    return Gateway(settings.BYBIT.rest_url, settings.BYBIT.key, settings.BYBIT.secret)
+    """One gateway may serve all threads of a process; it connects at its first call.
+
+    Its rate limits are shared through Redis with every process of the account.
+    """
+    bybit = settings.BYBIT
+    return Gateway(
+        bybit.rest_url,
+        bybit.key,
+        bybit.secret,
+        limits=limits_of(bybit.rest_url, bybit.key.reveal(), settings.REDIS_URL),
+        batches=bybit.mode != "demo",  # Bybit v5, demo trading: batches for derivatives only
+    )
 
 
 def private_feed_from_settings(out: "queue.Queue[Event]") -> Feed:

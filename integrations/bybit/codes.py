@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
 
+from integrations.bybit.buckets import BAN_S
 from market.exchange import (
     AlreadyExists,
     Broken,
@@ -12,16 +13,27 @@ from market.exchange import (
     RateLimited,
     Refused,
     Unresolved,
+    WouldTake,
 )
 
 
+class AddressBanned(RateLimited):
+    """This address is shut out, for ten minutes at least."""
+
+
+class NoSuchPath(Unresolved):
+    """The server does not know this path; who answered so is not proven."""
+
+
 class Means(StrEnum):
-    """What is proven by a code. Only UNRESOLVED and RATE_LIMITED leave the outcome open."""
+    """What is proven by a code. Only UNRESOLVED, RATE_LIMITED and BANNED leave the outcome open."""
 
     REFUSED = "a definite no: nothing happened"
     EXISTS = "the client id is taken: an earlier attempt landed"
     GONE = "the order is not on the book, or not any more"
+    CROSSED = "a definite no: a post-only order would have taken"
     RATE_LIMITED = "too many requests; the outcome is not proven"
+    BANNED = "this address is shut out; the outcome is not proven"
     UNRESOLVED = "the outcome is not proven"
     BROKEN = "nothing happened, and nothing will before a person acts"
 
@@ -31,6 +43,7 @@ class Action(StrEnum):
 
     LOOK_UP = "look the order up by its client id before anything else"
     ADOPT = "look the order up and take it as ours"
+    KEEP_AWAY = "ten minutes without requests but a cancel a minute, then look up"
     WAIT = "wait for the limit to pass, look up, then resend the same id"
     SYNC_CLOCK = "measure the clock again, then resend the same id once"
     FIX = "a fault of ours or of the filters: never resend it unchanged"
@@ -90,7 +103,6 @@ CODES: dict[int, Code] = {
         Action.WAIT,
         {
             10006: "too many requests for this account",
-            10018: "too many requests from this address",
             10403: "too many requests from this address",
             20003: "too many requests on one connection",
             170005: "too many new orders",
@@ -220,9 +232,10 @@ CODES: dict[int, Code] = {
             110103: "only post-only orders are accepted now",
             170210: "order was rejected",
             170217: "only post-only orders are accepted now",
-            170218: "post-only order would take",
         },
     ),
+    170218: Code(Means.CROSSED, Action.REPRICE, "post-only order would take"),
+    10018: Code(Means.BANNED, Action.KEEP_AWAY, "too many requests from this address"),
     **_rows(
         Means.REFUSED,
         Action.STOP_ADDING,
@@ -243,8 +256,7 @@ CODES: dict[int, Code] = {
 UNKNOWN = Code(Means.UNRESOLVED, Action.LOOK_UP, "not a code we know")
 
 SHORTEST_WAIT_MS, USUAL_WAIT_MS, LONGEST_WAIT_MS = 100, 1_000, 5_000
-BAN_MS = 600_000  # Bybit v5, rate limits: after HTTP 403 stay away for ten minutes
-_BANS = frozenset({10018, HTTPStatus.FORBIDDEN.value})
+BAN_MS = int(BAN_S * 1000)
 
 
 def code(number: int) -> Code:
@@ -261,18 +273,24 @@ def error_for(number: int, message: str, now_ms: int, reset_ms: int | None = Non
     row = code(number)
     said = f"{row.words} ({message})" if message else row.words
     match row.means:
-        case Means.REFUSED:
-            return Refused(number, said)
-        case Means.EXISTS:
-            return AlreadyExists(number, said)
-        case Means.GONE:
-            return NoSuchOrder(number, said)
         case Means.RATE_LIMITED:
-            return RateLimited(f"{number}: {said}", _until(number, now_ms, reset_ms))
+            return RateLimited(f"{number}: {said}", _until(now_ms, reset_ms))
+        case Means.BANNED:
+            return AddressBanned(f"{number}: {said}", now_ms + BAN_MS)
         case Means.BROKEN:
             return Broken(f"{number}: {said}; {row.action}")
         case Means.UNRESOLVED:
             return Unresolved(f"{number}: {said}")
+        case definite:
+            return _DEFINITE[definite](number, said)
+
+
+_DEFINITE: dict[Means, type[Refused]] = {
+    Means.REFUSED: Refused,
+    Means.EXISTS: AlreadyExists,
+    Means.GONE: NoSuchOrder,
+    Means.CROSSED: WouldTake,
+}
 
 
 def error_for_status(status: int, now_ms: int, reset_ms: int | None = None) -> ExchangeError:
@@ -282,18 +300,16 @@ def error_for_status(status: int, now_ms: int, reset_ms: int | None = None) -> E
             return Broken("HTTP 401: the API key or its headers are not accepted")
         case HTTPStatus.FORBIDDEN:
             said = "HTTP 403: too many requests from this address, or its country is not served"
-            return RateLimited(said, _until(status, now_ms, reset_ms))
+            return AddressBanned(said, now_ms + BAN_MS)
         case HTTPStatus.TOO_MANY_REQUESTS:
-            return RateLimited("HTTP 429: system protection", _until(status, now_ms, reset_ms))
+            return RateLimited("HTTP 429: system protection", _until(now_ms, reset_ms))
         case HTTPStatus.NOT_FOUND:
-            return Unresolved("HTTP 404: no such path; is BYBIT_REST_URL the base of a v5 API?")
+            return NoSuchPath("HTTP 404: no such path; is BYBIT_REST_URL the base of a v5 API?")
         case _:
             return Unresolved(f"HTTP {status}: the outcome is not proven")
 
 
-def _until(number: int, now_ms: int, reset_ms: int | None) -> int:
+def _until(now_ms: int, reset_ms: int | None) -> int:
     """When to look again; a header of the past or the far future must not lead us astray."""
-    if number in _BANS:
-        return now_ms + BAN_MS
     wait = USUAL_WAIT_MS if reset_ms is None else reset_ms - now_ms
     return now_ms + min(max(wait, SHORTEST_WAIT_MS), LONGEST_WAIT_MS)

@@ -1,7 +1,7 @@
 """The exchange port on Bybit v5 spot, by REST: live, demo, testnet and our simulator alike."""
 
-import re
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -17,17 +17,19 @@ from integrations.bybit.fields import (
     stamp,
     text,
 )
-from integrations.bybit.session import TIMEOUT, Answer, Revealing, Session
-from market.exchange import Refused, Unresolved
-from market.types import Balance, Candle, Fill, Instrument, Order, OrderRequest, Tick, plain
+from integrations.bybit.limits import Limits
+from integrations.bybit.orders import Orders
+from integrations.bybit.orders import checked_client_id as _client_id
+from integrations.bybit.orders import checked_symbol as _symbol
+from integrations.bybit.session import TIMEOUT, Answer, Revealing, Session, Told
+from market.exchange import USUAL, Cancelled, ExchangeError, Placed, Refused, Unresolved
+from market.types import Balance, Candle, Fill, Instrument, Order, OrderRequest, Tick
 
 WEEK_MS = 7 * 86_400_000
 CLOCK_SLACK_MS = 60_000  # for what happens while we read
 HISTORY_MS = 729 * 86_400_000  # Bybit keeps executions for two years
 ORDERS_A_PAGE, FILLS_A_PAGE, BARS_A_PAGE = 50, 100, 1_000
 NO_SUCH_SYMBOL = 170121
-CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{1,36}", re.ASCII)
-SYMBOL = re.compile(r"[A-Z0-9]{1,30}", re.ASCII)
 MINUTES = (1, 3, 5, 15, 30, 60, 120, 240, 360, 720)
 BAR_MS = {str(minutes): minutes * 60_000 for minutes in MINUTES} | {
     "D": 86_400_000,
@@ -47,8 +49,10 @@ class Gateway:
     """market.exchange.Exchange on one spot account. Safe to share between threads.
 
     Errors are those of market.exchange; see Session for what is repeated (reads, a little) and
-    what never is (orders and cancels). ValueError for a symbol or client id that Bybit's
-    alphabet does not allow: that is a fault in our code, and nothing is sent.
+    what never is (orders and cancels). Without `limits` it keeps Bybit's rate limits as if it were
+    alone on the account. `batches` is for accounts that offer them on spot (demo trading does
+    not); `told` hears the outcome of every request. ValueError for a symbol or client id that
+    Bybit's alphabet does not allow: that is a fault in our code, and nothing is sent.
     """
 
     def __init__(
@@ -56,10 +60,17 @@ class Gateway:
         rest_url: str,
         key: str | Revealing,
         secret: str | Revealing,
-        recv_window: int = 5_000,
+        recv_window: int = USUAL.recv_window // timedelta(milliseconds=1),
         timeout: tuple[float, float] = TIMEOUT,
+        *,
+        limits: Limits | None = None,
+        told: Told | None = None,
+        batches: bool = True,
     ) -> None:
-        self._session = Session(rest_url, key, secret, recv_window, timeout)
+        self._session = Session(
+            rest_url, key, secret, recv_window, timeout, limits=limits, told=told
+        )
+        self._orders = Orders(self._session, batches=batches)
         self._instruments: dict[str, Instrument] = {}
 
     def __repr__(self) -> str:
@@ -144,37 +155,33 @@ class Gateway:
 
     # Orders --------------------------------------------------------------------------------------
 
-    def place(self, order: OrderRequest) -> str:
-        """Send a limit order once; the exchange's order id says accepted for processing, no more.
+    @property
+    def batch(self) -> int:
+        """How many orders or cancels go into one request: 10, or 1 where there are no batches."""
+        return self._orders.batch
 
-        smpType CancelTaker: should two of our grids meet, the arriving order is cancelled and the
-        resting one stays, so no order vanishes without the bot that owns it having acted.
-        """
-        answer = self._session.post(
-            "place_order",
-            category="spot",
-            symbol=_symbol(order.symbol),
-            side=order.side.value,
-            orderType="Limit",
-            qty=plain(order.quantity),
-            price=plain(order.price),
-            timeInForce=order.time_in_force.value,
-            orderLinkId=_client_id(order.client_id),
-            isLeverage=0,
-            smpType="CancelTaker",
-        )
-        if answer.result.get("orderLinkId", order.client_id) != order.client_id:
-            raise MalformedMessage(f"the answer to {order.client_id} names another order")
-        return text(answer.result, "orderId")
+    def place(self, order: OrderRequest) -> str:
+        """Send a limit order once; the exchange's id of it says accepted, no more."""
+        (came,) = self._orders.place([order], None)
+        if isinstance(came, ExchangeError):
+            raise came
+        return came
+
+    def place_many(
+        self, orders: Sequence[OrderRequest], by: float | None = None
+    ) -> Sequence[Placed]:
+        """Send several, each once: batches of ten, and singles where those are used up."""
+        return self._orders.place(orders, by)
 
     def cancel(self, symbol: str, client_id: str) -> None:
         """Ask once for a cancel; whether it came in time only the order or its fills can say."""
-        self._session.post(
-            "cancel_order",
-            category="spot",
-            symbol=_symbol(symbol),
-            orderLinkId=_client_id(client_id),
-        )
+        (came,) = self._orders.cancel([(symbol, client_id)])
+        if came is not None:
+            raise came
+
+    def cancel_many(self, orders: Sequence[tuple[str, str]]) -> Sequence[Cancelled]:
+        """Ask once for each of several cancels, by symbol and client id."""
+        return self._orders.cancel(orders)
 
     def order(self, symbol: str, client_id: str) -> Order | None:
         """Look one order up among the open and lately closed, then in the history.
@@ -272,18 +279,6 @@ def _oldest_first(fills: Iterable[Fill]) -> list[Fill]:
     """By time, ties by id as Bybit leaves them unordered; a row seen on two pages counts once."""
     known = {fill.exec_id: fill for fill in fills}
     return sorted(known.values(), key=lambda fill: (fill.time, fill.exec_id, fill.order_id))
-
-
-def _symbol(symbol: str) -> str:
-    if not SYMBOL.fullmatch(symbol):
-        raise ValueError(f"{symbol!r} is no symbol: capital letters and digits are accepted")
-    return symbol
-
-
-def _client_id(client_id: str) -> str:
-    if not CLIENT_ID.fullmatch(client_id):
-        raise ValueError(f"{client_id!r} is no client id: 1 to 36 of A-Z a-z 0-9 _ - are accepted")
-    return client_id
 
 
 def _bar_ms(interval: str) -> int:

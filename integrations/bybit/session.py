@@ -5,8 +5,9 @@ import random
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from http import HTTPStatus
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -16,13 +17,15 @@ import urllib3
 from pybit.exceptions import FailedRequestError, InvalidRequestError
 from pybit.unified_trading import HTTP
 
-from integrations.bybit.codes import error_for, error_for_status
+from integrations.bybit.codes import AddressBanned, error_for, error_for_status
 from integrations.bybit.fields import optional_text, rows
-from market.exchange import Broken, ExchangeError, RateLimited, Unresolved
+from integrations.bybit.limits import Limits, Turn, limits_of
+from market.exchange import Broken, ExchangeError, NotSent, RateLimited, Unresolved
 
 NO_RETRY = -999_999  # a code Bybit never sends; pybit takes an empty set for "use the defaults"
 TIMEOUT = (3.0, 7.0)  # seconds to connect, seconds to wait for each piece of the answer
 READS, READ_AGAIN_WITHIN_S = 3, 4.0
+LIMIT_HEADER, LEFT_HEADER = "X-Bapi-Limit", "X-Bapi-Limit-Status"
 RESET_HEADER = "X-Bapi-Limit-Reset-Timestamp"
 
 
@@ -36,12 +39,30 @@ def revealed(secret: "str | Revealing") -> str:
     return secret if isinstance(secret, str) else secret.reveal()
 
 
+class Outcome(StrEnum):
+    """What came of one request, for whoever counts them."""
+
+    OK = "ok"
+    REFUSED = "a business refusal, or keys that are not accepted"
+    LIMITED = "too many requests"
+    FAILED = "no answer, an unreadable one, or an outcome that is not proven"
+
+
+#: Told of every request that was sent: the method of pybit and what came of it. Must not raise.
+Told = Callable[[str, Outcome], None]
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What stood in the envelope of a call that succeeded. `time` is the exchange's stamp, ms."""
 
     result: Mapping[str, Any]
     time: int
+    extra: Mapping[str, Any]  # Bybit: retExtInfo
+
+
+class NoKey(Broken):
+    """There is no key to sign with, so nothing was sent."""
 
 
 class QuietHTTP(HTTP):  # type: ignore[misc]  # pybit has no types
@@ -64,9 +85,10 @@ class Session:
     """Calls pybit's endpoint methods by name and returns their results, or raises ExchangeError.
 
     GETs are repeated a little after failures of transport or server. POSTs are sent exactly once,
-    whatever happens. Broken is raised only where the request certainly had no effect. No text,
-    chain or frame of a raised error holds the request. One client per thread: a requests.Session
-    is not documented to be safe when shared.
+    whatever happens. Everything waits for its turn under the rate limits; NotSent is raised where
+    that would take too long. Broken is raised only where the request certainly had no effect. No
+    text, chain or frame of a raised error holds the request. One client per thread: a
+    requests.Session is not documented to be safe when shared.
     """
 
     def __init__(
@@ -76,6 +98,9 @@ class Session:
         secret: str | Revealing,
         recv_window: int = 5_000,
         timeout: tuple[float, float] = TIMEOUT,
+        *,
+        limits: Limits | None = None,
+        told: Told | None = None,
     ) -> None:
         parts = urlsplit(rest_url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -86,6 +111,8 @@ class Session:
         self._secret = secret
         self._recv_window = recv_window
         self._timeout = timeout
+        self._limits = limits or limits_of(self._url, revealed(key))
+        self._told = told
         self._mine = threading.local()
 
     def __repr__(self) -> str:
@@ -96,7 +123,7 @@ class Session:
         began = time.monotonic()
         for attempt in range(READS):
             try:
-                return self._once(endpoint, params)
+                return self.send(self.turn([endpoint]), params)
             except RateLimited:
                 raise
             except Unresolved:
@@ -105,9 +132,19 @@ class Session:
             time.sleep(random.uniform(0.05, 0.15) * 2**attempt)  # noqa: S311  # only jitter
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def post(self, endpoint: str, **params: str | int) -> Answer:
-        """Write, exactly once. `endpoint` is the name of pybit's method."""
-        return self._once(endpoint, params)
+    def turn(self, endpoints: Sequence[str], wanted: int = 1, by: float | None = None) -> Turn:
+        """Wait for a turn to send; see Limits.turn."""
+        return self._limits.turn(endpoints, wanted, by)
+
+    def send(self, turn: Turn, params: Mapping[str, object]) -> Answer:
+        """Send one request of pybit's method `turn.endpoint`, exactly once."""
+        came = self._try(turn.endpoint, params)
+        self._tell(turn, came)
+        if isinstance(came, Answer):
+            return came
+        # Raised here, outside every handler and without inner frames: the cause and its frames
+        # hold the request with its signature, and error pages and trackers print both.
+        raise came.with_traceback(None)
 
     def pages(self, endpoint: str, **params: str | int) -> Iterator[Answer]:
         """Read a list of the spot category page by page.
@@ -124,16 +161,14 @@ class Session:
             seen.add(cursor)
             answer = self.get(endpoint, category="spot", cursor=as_sent(cursor), **params)
 
-    def _once(self, endpoint: str, params: Mapping[str, str | int]) -> Answer:
-        failure: ExchangeError
+    def _try(self, endpoint: str, params: Mapping[str, object]) -> Answer | ExchangeError:
+        self._mine.budget = None
         try:
             envelope = getattr(self._http(), endpoint)(**params)
-            stamp = envelope.get("time")
-            return Answer(envelope.get("result") or {}, stamp if isinstance(stamp, int) else 0)
         except ExchangeError as error:
-            failure = error
+            return error
         except PermissionError:  # pybit's word for "there is no key"
-            failure = Broken("no API key is set: BYBIT_API_KEY and BYBIT_API_SECRET are needed")
+            return NoKey("no API key is set: BYBIT_API_KEY and BYBIT_API_SECRET are needed")
         except (
             requests.RequestException,
             urllib3.exceptions.HTTPError,
@@ -142,10 +177,33 @@ class Session:
             OSError,
             ValueError,
         ) as error:
-            failure = Unresolved(f"{endpoint} on {self._host}: {type(error).__name__}")
-        # Raised here, outside the handler and without the inner frames: the cause and its frames
-        # hold the request with its signature, and error pages and trackers print both.
-        raise failure.with_traceback(None)
+            return Unresolved(f"{endpoint} on {self._host}: {type(error).__name__}")
+        stamp, extra = envelope.get("time"), envelope.get("retExtInfo")
+        return Answer(
+            envelope.get("result") or {},
+            stamp if isinstance(stamp, int) else 0,
+            extra if isinstance(extra, dict) else {},
+        )
+
+    def _tell(self, turn: Turn, came: Answer | ExchangeError) -> None:
+        """Pass on what a request has shown, to the rate limits and to whoever counts."""
+        outcome = _outcome(came)
+        if outcome is None:
+            return
+        if isinstance(came, AddressBanned):
+            self._limits.banned()
+        elif isinstance(came, RateLimited):
+            self.refused(turn.endpoint, came)
+        elif turn.is_probe and outcome is not Outcome.FAILED:
+            self._limits.probe_answered()
+        if self._mine.budget is not None:
+            self._limits.heard(turn.endpoint, *self._mine.budget)
+        if self._told is not None:
+            self._told(turn.endpoint, outcome)
+
+    def refused(self, endpoint: str, error: RateLimited) -> None:
+        """Let the pool of this method rest as the exchange asked, at the top or for one item."""
+        self._limits.refused(endpoint, error.until_ms / 1000 - time.time())
 
     def _http(self) -> QuietHTTP:
         """This thread's client."""
@@ -174,7 +232,12 @@ class Session:
         twice) and before pybit, which takes a JSON object without retCode for success.
         """
         now = int(time.time() * 1000)
-        reset = _milliseconds(response.headers.get(RESET_HEADER))
+        reset, limit, left = (
+            _number(response.headers.get(name))
+            for name in (RESET_HEADER, LIMIT_HEADER, LEFT_HEADER)
+        )
+        if limit and left is not None:
+            self._mine.budget = limit, left
         if response.status_code != HTTPStatus.OK:
             raise error_for_status(response.status_code, now, reset)
         try:
@@ -185,11 +248,11 @@ class Session:
         if type(number) is not int:
             raise Unresolved(f"{self._host} answered something that is not a Bybit envelope")
         if number != 0:
-            raise error_for(number, self._clear(envelope.get("retMsg")), now, reset)
+            raise error_for(number, self.clear(envelope.get("retMsg")), now, reset)
         if not isinstance(envelope.get("result") or {}, dict):
             raise Unresolved(f"{self._host} answered with a result that is no object")
 
-    def _clear(self, message: object) -> str:
+    def clear(self, message: object) -> str:
         """The exchange's words, short and without what they may echo of ours (10004 does)."""
         text = re.sub(r"origin_string\[.*", "", str(message or ""), flags=re.DOTALL)
         for secret in (revealed(self._key), revealed(self._secret)):
@@ -198,7 +261,22 @@ class Session:
         return text[:200].strip()
 
 
-def _milliseconds(text: str | None) -> int | None:
+def _outcome(came: Answer | ExchangeError) -> Outcome | None:
+    """How a request counts; None when none was made."""
+    match came:
+        case Answer():
+            return Outcome.OK
+        case NoKey() | NotSent():
+            return None
+        case RateLimited():
+            return Outcome.LIMITED
+        case Unresolved():
+            return Outcome.FAILED
+        case _:
+            return Outcome.REFUSED
+
+
+def _number(text: str | None) -> int | None:
     return int(text) if text and text.isascii() and text.isdigit() else None
 
 

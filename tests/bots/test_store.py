@@ -10,9 +10,19 @@ from django.utils import timezone
 from bots import control, facts, store
 from bots.engine import Decision, decide
 from bots.grid.cells import build
-from bots.journal import REFUSAL_REST, DatabaseJournal
+from bots.journal import DatabaseJournal
 from bots.models import Bot, Cell, Fill, Order, RoundTrip
-from market.exchange import AlreadyExists, NoSuchOrder, Refused, Unresolved, WouldTake
+from market.exchange import (
+    USUAL,
+    AlreadyExists,
+    Broken,
+    NoSuchOrder,
+    NotSent,
+    RateLimited,
+    Refused,
+    Unresolved,
+    WouldTake,
+)
 from market.types import POST_ONLY_REFUSED, ZERO, OrderStatus, Side
 from market.types import Fill as Execution
 from risk.rules import FREE
@@ -72,7 +82,7 @@ def test_an_expired_lease_is_taken_over_and_its_holder_writes_nothing(running: B
     Bot.objects.update(lease_until=timezone.now())
     fast = store.take_lease(running.pk)
     assert fast is not None
-    assert DatabaseJournal(slow).placing(decision.place[0]) is False
+    assert DatabaseJournal(slow).placing(decision.place).orders == ()
     assert not Order.objects.exclude(status=OrderStatus.NEW).exists()
     loaded, again = looked(running, slow)
     with pytest.raises(store.LostLease):
@@ -118,15 +128,15 @@ def test_a_pause_that_answered_lets_no_buy_out(running: Bot) -> None:
     lease, decision = intended(running)
     journal = DatabaseJournal(lease)
     control.pause(running, by="ann")
-    assert [journal.placing(order) for order in decision.place] == [False] * 5
+    assert journal.placing(decision.place).orders == ()
 
 
 def test_a_pause_waits_for_the_buy_on_the_wire(running: Bot, settings: object) -> None:
     lease, decision = intended(running)
     journal = DatabaseJournal(lease)
-    assert journal.placing(decision.place[0])
+    assert journal.placing(decision.place[:1]).orders == decision.place[:1]
     assert Order.objects.get(client_id=decision.place[0].client_id).status == OrderStatus.SENT
-    journal.placed(decision.place[0], "x1")
+    journal.placed([(decision.place[0], "x1")])
     control.pause(running, by="ann", reason="lunch")
     running.refresh_from_db()
     assert (running.state, running.reason) == (Bot.State.PAUSED, "paused by ann: lunch")
@@ -153,6 +163,9 @@ def test_commands_out_of_state_are_refused_in_words(bot: Bot) -> None:
     ("error", "status", "reason"),
     [
         (Unresolved("no answer"), OrderStatus.UNKNOWN, "no answer"),
+        (RateLimited("10006", 0), OrderStatus.UNKNOWN, "10006"),
+        (NotSent("kept back", 0), OrderStatus.NEVER_SENT, "kept back"),
+        (Broken("10003: key"), OrderStatus.REJECTED, "10003: key"),
         (AlreadyExists(170141, "Duplicate"), OrderStatus.UNKNOWN, ""),
         (Refused(170131, "Insufficient balance."), OrderStatus.REJECTED, "Insufficient balance."),
         (WouldTake(170218, "post only"), OrderStatus.CANCELLED, POST_ONLY_REFUSED),
@@ -163,8 +176,8 @@ def test_each_answer_has_its_state(
 ) -> None:
     lease, decision = intended(running)
     journal, request = DatabaseJournal(lease), decision.place[0]
-    journal.placing(request)
-    journal.not_placed(request, error)
+    journal.placing([request])
+    journal.placed([(request, error)])
     row = Order.objects.get(client_id=request.client_id)
     assert (row.status, row.reason) == (status, reason)
 
@@ -172,11 +185,11 @@ def test_each_answer_has_its_state(
 def test_a_refused_order_rests_before_it_is_tried_again(running: Bot) -> None:
     lease, decision = intended(running)
     journal, request = DatabaseJournal(lease), decision.place[0]
-    journal.placing(request)
-    journal.not_placed(request, Refused(170131, "Insufficient balance."))
+    journal.placing([request])
+    journal.placed([(request, Refused(170131, "Insufficient balance."))])
     _, waiting = looked(running, lease)
     assert "Insufficient balance" in waiting.idle[0].reason
-    Order.objects.update(look_after=timezone.now() - REFUSAL_REST)
+    Order.objects.update(look_after=timezone.now() - USUAL.refusal_rest)
     _, retried = looked(running, lease)
     assert request.client_id in retried.settled
     assert retried.place[0].client_id.endswith("-1"), "a new attempt, never the same id"
@@ -185,20 +198,20 @@ def test_a_refused_order_rests_before_it_is_tried_again(running: Bot) -> None:
 def test_a_faster_message_is_not_overwritten_by_the_answer(running: Bot) -> None:
     lease, decision = intended(running)
     journal, request = DatabaseJournal(lease), decision.place[0]
-    journal.placing(request)
+    journal.placing([request])
     Order.objects.filter(client_id=request.client_id).update(status=OrderStatus.FILLED)
-    journal.placed(request, "x1")
+    journal.placed([(request, "x1")])
     assert Order.objects.get(client_id=request.client_id).status == OrderStatus.FILLED
 
 
 def test_a_cancel_of_what_is_gone_is_looked_up_at_once(running: Bot) -> None:
     lease, decision = intended(running)
     journal, request = DatabaseJournal(lease), decision.place[0]
-    journal.placing(request)
-    journal.placed(request, "x1")
+    journal.placing([request])
+    journal.placed([(request, "x1")])
     order = Order.objects.get(client_id=request.client_id).to_domain()
-    assert journal.cancelling(order)
-    journal.not_cancelled(order, NoSuchOrder(170213, "Order does not exist."))
+    assert journal.cancelling([order]) == [order]
+    journal.cancelled([(order, NoSuchOrder(170213, "Order does not exist."))])
     row = Order.objects.get(client_id=request.client_id)
     assert row.status == OrderStatus.CANCEL_UNKNOWN
     assert row.look_after <= timezone.now()

@@ -7,7 +7,7 @@ import traceback
 
 import pytest
 
-from integrations.bybit.codes import BAN_MS, CODES, LONGEST_WAIT_MS, Means
+from integrations.bybit.codes import BAN_MS, CODES, LONGEST_WAIT_MS, AddressBanned, Means
 from integrations.bybit.gateway import Gateway
 from integrations.bybit.session import QuietHTTP
 from market.exchange import (
@@ -18,6 +18,7 @@ from market.exchange import (
     RateLimited,
     Refused,
     Unresolved,
+    WouldTake,
 )
 from market.types import OrderRequest, Side, decimal
 from tests.bybit.conftest import KEY, SECRET
@@ -29,7 +30,9 @@ ERRORS = {
     Means.REFUSED: Refused,
     Means.EXISTS: AlreadyExists,
     Means.GONE: NoSuchOrder,
+    Means.CROSSED: WouldTake,
     Means.RATE_LIMITED: RateLimited,
+    Means.BANNED: AddressBanned,
     Means.UNRESOLVED: Unresolved,
     Means.BROKEN: Broken,
 }
