@@ -81,9 +81,10 @@ def build(name: str, spec: GridSpec, instrument: Instrument, price: Decimal) -> 
         if not instrument.tradable(cost, instrument.quantity(cell.quantity * AFTER_FEES)):
             raise InvalidGrid(
                 "capital",
-                f"{plain(spec.capital)} {instrument.quote} over {spec.grids} grids makes orders "
-                f"of {plain(cost * cell.quantity)}; {instrument.symbol} takes "
-                f"{plain(instrument.min_notional)} or more",
+                f"{plain(spec.capital)} {instrument.quote} over {spec.grids} grids buys "
+                f"{plain(cell.quantity)} {instrument.base} a cell; what is left of it after fees "
+                f"must be {plain(instrument.lot)} {instrument.base} and "
+                f"{plain(instrument.min_notional)} {instrument.quote} or more",
             )
     return Grid(name=name, instrument=instrument, cells=cells)
 

@@ -60,7 +60,7 @@ def test_every_option_has_its_effect():
     plain = json.loads(run("--json"))
     for changes in (
         {"spacing": "geometric"}, {"sizing": "quote"}, {"maker": "0.0002"}, {"reserve": "0.2"},
-        {"tick": "60"}, {"lot": "0.01"},
+        {"tick": "60"}, {"lot": "0.001"},
         {"from": "2024-12-05T20:00"}, {"to": "2024-12-06"}, {"to": "1733443200000"},
     ):  # fmt: skip
         assert json.loads(run("--json", **changes)) != plain, changes
@@ -124,7 +124,7 @@ def test_other_pairs_need_their_steps():
         ({"grids": "0"}, "--grids must be a number from 1 to 1000, not '0'"),
         ({"grids": "2.5"}, "--grids must be a whole number from 1 to 1000, not 2.5"),
         ({"grids": "1000", "upper": "95501"}, "--grids: 1000 grids are too fine for BTCUSDT"),
-        ({"capital": "50"}, "--capital: 50 USDT over 18 grids makes orders"),
+        ({"capital": "50"}, "--capital: 50 USDT over 18 grids buys 0.000027 BTC a cell"),
         ({"capital": "0"}, "--capital must be a number from"),
         ({"reserve": "1"}, "--reserve must be a number from 0 to 0.99, not '1'"),
         ({"maker": "0.1"}, "--maker must be a number from -0.01 to 0.01, not '0.1'"),

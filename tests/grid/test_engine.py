@@ -238,7 +238,7 @@ def test_a_foreign_fill_is_not_booked() -> None:
 
 
 def test_capital_too_small_for_the_exchange_is_refused_with_the_figures() -> None:
-    with pytest.raises(InvalidGrid, match="takes 5 or more") as refusal:
+    with pytest.raises(InvalidGrid, match="5 USDT or more") as refusal:
         build("g1", replace(PUBLISHED, capital=D(20)), BTC, D(54000))
     assert refusal.value.field == "capital"
 
