@@ -1,18 +1,56 @@
-"""What stands in a bot's way now, read from the open halts."""
+"""What stands in a bot's way now, read from the open halts and the guards that withhold buys."""
 
-from risk.models import Halt
-from risk.rules import FREE, Limits, halted
+from datetime import timedelta
 
-ALL = "all"
+from django.db.models.functions import Now
+
+from risk import halts
+from risk.halts import ALL
+from risk.models import Guard, Halt
+from risk.rules import FREE, Limits, halted, leaving, ranked, withheld
+
+TENDED = timedelta(seconds=5)  # a kill that nobody worked on for so long is left to the ticks
 
 
-def limits_for(subject: str) -> Limits:
-    """The limits of one subject; a halt on all comes before its own."""
-    open_halts = {
-        halt.subject: halt
-        for halt in Halt.objects.filter(subject__in=(ALL, subject), lifted_at=None)
-    }
-    for name in (ALL, subject):
-        if name in open_halts:
-            return halted(f"halted: {open_halts[name].reason}")
-    return FREE
+def limits_under(own: Limits, *subjects: str) -> Limits:
+    """What is left of a bot's own limits beneath all that concerns these subjects of its."""
+    if reason := halts.flagged():
+        return ranked(own, kill=halted(f"killed: {reason}"))
+    found = list(Halt.objects.filter(subject__in=(ALL, *subjects), lifted_at=None))
+    kills = [halt for halt in found if halt.kind == Halt.Kind.KILL]
+    plain = [halt for halt in found if halt.kind != Halt.Kind.KILL]
+    return ranked(own, gate=_gate(subjects), halt=_strictest(plain), kill=_strictest(kills))
+
+
+def limits_for(*subjects: str) -> Limits:
+    """The same for one whose own state forbids nothing."""
+    return limits_under(FREE, *subjects)
+
+
+def _gate(subjects: tuple[str, ...]) -> Limits:
+    """What guards withhold: buys, or nothing."""
+    closed = Guard.objects.filter(
+        subject__in=(ALL, *subjects), no_buys=True, state=Guard.State.TRIPPED
+    )
+    reasons = [f"{guard.name}: {guard.did}" for guard in closed.order_by("id")]
+    return withheld("; ".join(reasons)) if reasons else FREE
+
+
+def _strictest(found: list[Halt]) -> Limits:
+    """Of several halts, the one on all gives the reason."""
+    limits = FREE
+    for halt in sorted(found, key=lambda halt: halt.subject == ALL):
+        word = "killed" if halt.kind == Halt.Kind.KILL else "halted"
+        reason = f"{word}: {halt.reason}"
+        limits = limits.under(leaving(reason) if halt.sell else halted(reason))
+    return limits
+
+
+def kill_at_work() -> bool:
+    """Whether somebody cancels everything right now, so that ticks need not join in."""
+    return Halt.objects.filter(
+        subject=ALL,
+        lifted_at=None,
+        state__in=(Halt.State.CANCELLING, Halt.State.INCOMPLETE),
+        tended_at__gt=Now() - TENDED,
+    ).exists()

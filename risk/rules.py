@@ -36,3 +36,14 @@ def withheld(reason: str) -> Limits:
 def leaving(reason: str) -> Limits:
     """An exit at the market: no resting order, what is held is sold."""
     return Limits(no_buys=reason, no_sells=reason, sell_out=True)
+
+
+def ranked(own: Limits, *, gate: Limits = FREE, halt: Limits = FREE, kill: Limits = FREE) -> Limits:
+    """All limits of a bot in their fixed order: kill > stop-loss > halt > gate > pause > grid.
+
+    `own` is what the bot's state leaves to it. When that is to leave the market (a stop-loss, or
+    a person's wish to sell), it outranks a halt, and only a kill comes before it.
+    """
+    if own.sell_out:
+        return FREE.under(gate).under(halt).under(own).under(kill)
+    return own.under(gate).under(halt).under(kill)

@@ -1,0 +1,1 @@
+"""Tests of risk: halts, the kill, the gate, the guards and the audit trail."""

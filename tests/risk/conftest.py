@@ -1,0 +1,40 @@
+"""The four bots, deployed on a simulator, their orders resting."""
+
+import pytest
+
+from bots import runner, seeds
+from bots.models import Bot, Order
+from integrations.bybit.gateway import Gateway
+from market.types import OPEN
+from tests.simulator.fixture import RunningSimulator
+
+PRICES = {
+    "BTCUSDT": "97000", "MNTUSDT": "1.08", "DOGEUSDT": "0.137", "PEPEUSDT": "0.0000045",
+}  # fmt: skip
+
+
+def rest(exchange: Gateway) -> None:
+    """Tick every bot until what rests is what it wants."""
+    for _ in range(8):
+        for bot in Bot.objects.all():
+            runner.run_once(bot.pk, exchange, lambda _: None)
+        if not Order.objects.filter(settled=False).exclude(status__in=OPEN).exists():
+            return
+
+
+def open_ours(simulator: RunningSimulator) -> list[str]:
+    """The client ids that rest on the exchange."""
+    return [
+        row["orderLinkId"]
+        for row in simulator.state()["orders"]
+        if row["orderStatus"] in {"New", "PartiallyFilled"} and row["orderLinkId"].startswith("g")
+    ]
+
+
+@pytest.fixture
+def four(transactional_db: None, simulator: RunningSimulator, exchange: Gateway) -> None:
+    """69 cells with an order each."""
+    simulator.step(PRICES)
+    seeds.seed_bots()
+    rest(exchange)
+    rest(exchange)
