@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from bots import roles
+from gridtrader.services import tethered
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
@@ -43,11 +45,12 @@ def site(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Ite
         "REDIS_URL": settings.REDIS_URL,
         "PYTHONUNBUFFERED": "1",
     }
-    command = [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", "0"]
+    daphne = [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", "0"]
+    command = tethered([*daphne, "gridtrader.asgi:application"], signal.SIGKILL)
     log = tmp_path_factory.mktemp("site") / "daphne.log"  # a pipe that nobody empties would fill
     with log.open("w", encoding="utf-8") as file:
         process = subprocess.Popen(
-            [*command, "gridtrader.asgi:application"],
+            command,
             cwd=ROOT,
             env=environment,
             stdout=file,
@@ -56,8 +59,8 @@ def site(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Ite
         try:
             yield f"http://127.0.0.1:{_port(process, log)}"
         finally:
-            process.terminate()
-            process.wait(timeout=10)
+            process.kill()  # it keeps nothing, and a page that hangs must not hold the tests up
+            process.wait()
 
 
 def _port(process: "subprocess.Popen[bytes]", log: Path) -> int:

@@ -1,4 +1,4 @@
-"""A made-up state in the shape of bots.reports.dashboard(), for tests of the page alone."""
+"""A made-up state in the shape of bots.reports.dashboard(): withheld buys, a geometric grid."""
 
 from decimal import Decimal
 from typing import Any

@@ -12,8 +12,10 @@ from pytest_django import DjangoDbBlocker
 
 from bots import live, reports
 from bots.models import Bot
+from bots.templatetags import ladder
 from market import ingest
 from market.types import Side
+from tests.browser import sample
 from tests.browser.conftest import SHOTS, make_operator
 from tests.browser.house import fill, furnish, nearest, run_all
 from tests.browser.venue import PAIRS, START, Venue, tick
@@ -166,16 +168,15 @@ def test_the_page_comes_back_after_the_socket_was_cut(page: Page, elsewhere: Els
 
 
 def test_the_browser_draws_the_same_ladder_as_the_template(page: Page) -> None:
+    cards = [*reports.dashboard()["bots"], *sample.dashboard()["bots"]]
     drawn = page.evaluate(
         """async cards => {
             const { paths, restingText } = await import("/static/js/ladder.js");
             return cards.map(card => [paths(card), restingText(card)]);
         }""",
-        reports.dashboard()["bots"],
+        cards,
     )
-    from bots.templatetags import ladder
-
-    for card, (shapes, words) in zip(reports.dashboard()["bots"], drawn, strict=True):
+    for card, (shapes, words) in zip(cards, drawn, strict=True):
         assert words == ladder.resting_text(card)
         for kind, path in ladder.paths(card):
             numbers = [_numbers(path), _numbers(shapes[kind])]

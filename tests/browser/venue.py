@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from market.exchange import NoSuchOrder
+from market.exchange import ExchangeError, NoSuchOrder
 from market.types import (
     ZERO,
     Balance,
@@ -57,6 +57,8 @@ def tick(symbol: str, last: str | None = None, time: int = START) -> Tick:
 class Venue:
     """Accepts every order."""
 
+    batch = 10  # orders in one request
+
     def __init__(self) -> None:
         self.orders: dict[str, Order] = {}
 
@@ -84,10 +86,23 @@ class Venue:
         )
         return self.orders[order.client_id].order_id
 
+    def place_many(self, orders: Sequence[OrderRequest], by: float | None = None) -> Sequence[str]:
+        return [self.place(order) for order in orders]
+
     def cancel(self, symbol: str, client_id: str) -> None:
         if not self.orders[client_id].status.is_open:
             raise NoSuchOrder(170213, "Order does not exist.")
         self.orders[client_id] = replace(self.orders[client_id], status=OrderStatus.CANCELLED)
+
+    def cancel_many(self, orders: Sequence[tuple[str, str]]) -> Sequence[ExchangeError | None]:
+        return [self._cancelled(symbol, client_id) for symbol, client_id in orders]
+
+    def _cancelled(self, symbol: str, client_id: str) -> ExchangeError | None:
+        try:
+            self.cancel(symbol, client_id)
+        except ExchangeError as refusal:
+            return refusal
+        return None
 
     def order(self, symbol: str, client_id: str) -> Order | None:
         return self.orders.get(client_id)
