@@ -1,0 +1,107 @@
+"""Rebuilding: cells and round trips computed again from the fills alone, and what differs."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+from django.db import transaction
+
+from bots import models as rows
+from bots.engine import decide
+from bots.grid.accounting import RoundTrip
+from bots.grid.cells import Cell, Grid
+from market import types
+from market.models import Instrument
+from market.types import Tick
+from risk.rules import halted
+
+# What fills determine. Attempts and turned sides follow from orders and limits instead.
+_CELL_FACTS = (
+    "trip", "bought", "held", "cost", "buy_fee", "sold", "proceeds", "exited", "opened",
+)  # fmt: skip
+_TRIP_FACTS = [field.name for field in fields(RoundTrip) if field.name not in {"opened", "closed"}]
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """One config, computed again."""
+
+    config: rows.GridConfig
+    grid: Grid
+    trips: tuple[RoundTrip, ...]
+    fills: int
+
+
+def rebuild(config: rows.GridConfig) -> Rebuilt | None:
+    """Book all fills of a config again, from its untouched ladder; None before it was built."""
+    found = list(config.cells.order_by("index"))
+    if not found:
+        return None
+    pair = Instrument.objects.get(symbol=config.bot.symbol).to_domain()
+    entries = set(config.round_trips.filter(trip=0, entry=True).values_list("cell", flat=True))
+    cells = tuple(
+        Cell(
+            index=row.index,
+            low=row.low,
+            high=row.high,
+            quantity=row.quantity,
+            entry=row.index in entries or (row.trip == 0 and row.entry),
+        )
+        for row in found
+    )
+    booked = rows.Fill.objects.filter(order__config=config, booked=True).select_related("order")
+    fills = [row.to_domain() for row in booked]
+    nowhere = Tick(
+        pair.symbol, pair.tick, pair.tick, pair.tick, 0
+    )  # a halted grid looks at no price
+    start = Grid(config.grid_name, pair, cells)
+    decision = decide(start, fills, (), nowhere, halted("rebuilding"))
+    return Rebuilt(config, decision.grid, decision.round_trips, len(fills))
+
+
+def differences(again: Rebuilt) -> Iterator[str]:
+    """What the rows say otherwise than the fills do, in words."""
+    kept = {row.index: row for row in again.config.cells.all()}
+    for cell in again.grid.cells:
+        for name in _CELL_FACTS:
+            ours, theirs = getattr(kept[cell.index], name), getattr(cell, name)
+            if ours != theirs:
+                yield f"{again.config} cell {cell.index} {name}: {ours} kept, {theirs} by its fills"
+    trips = {(row.cell, row.trip): row for row in again.config.round_trips.all()}
+    for trip in again.trips:
+        row = trips.pop((trip.cell, trip.trip), None)
+        if row is None:
+            yield f"{again.config} cell {trip.cell} trip {trip.trip} is missing"
+            continue
+        for name in _TRIP_FACTS:
+            if getattr(row, name) != getattr(trip, name):
+                yield (
+                    f"{again.config} cell {trip.cell} trip {trip.trip} {name}: "
+                    f"{getattr(row, name)} kept, {getattr(trip, name)} by its fills"
+                )
+    for cell_index, number in trips:
+        yield f"{again.config} cell {cell_index} trip {number} has no fills"
+
+
+@transaction.atomic
+def write(again: Rebuilt) -> None:
+    """Replace what is kept by what the fills say."""
+    config = again.config
+    rows.Bot.objects.select_for_update().get(pk=config.bot_id)
+    kept = {row.index: row for row in config.cells.all()}
+    for cell in again.grid.cells:
+        for name in _CELL_FACTS:
+            setattr(kept[cell.index], name, getattr(cell, name))
+    rows.Cell.objects.bulk_update(kept.values(), _CELL_FACTS)
+    config.round_trips.all().delete()
+    rows.RoundTrip.objects.bulk_create(_trip_row(config, trip) for trip in again.trips)
+
+
+def _trip_row(config: rows.GridConfig, trip: RoundTrip) -> rows.RoundTrip:
+    facts = {name: getattr(trip, name) for name in _TRIP_FACTS}
+    return rows.RoundTrip(
+        bot_id=config.bot_id,
+        config=config,
+        opened=types.moment(trip.opened),
+        closed=types.moment(trip.closed),
+        **facts,
+    )
