@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from bots import api, api_deploy
+from bots import api, api_candles, api_deploy
 
 urlpatterns = [
     path("bots", api.Bots.as_view(), name="api-bots"),
@@ -12,6 +12,8 @@ urlpatterns = [
     path("fills", api.Fills.as_view(), name="api-fills"),
     path("round-trips", api.RoundTrips.as_view(), name="api-round-trips"),
     path("deploy", api_deploy.Deploy.as_view(), name="api-deploy"),
+    path("candles", api_candles.Candles.as_view(), name="api-candles"),
+    path("export/candles.csv", api_candles.CandleExport.as_view(), name="api-export-candles"),
     path("pause", api.Pause.as_view(), name="api-pause"),
     path("resume", api.Resume.as_view(), name="api-resume"),
     path("health", api.Health.as_view(), name="api-health"),

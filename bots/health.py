@@ -9,12 +9,15 @@ from django.db import Error, connection
 from django.utils import timezone
 
 from bots.models import Bot
+from market import quality
 from market.models import Price
+from market.types import moment
 
 OK, DEGRADED, DOWN = "ok", "degraded", "down"
 # A beat ticks every bot each 2 s, and a market that trades says something each second.
 WORKER_PATIENCE = timedelta(seconds=15)
 STREAM_PATIENCE = timedelta(seconds=30)
+BAR_PATIENCE = timedelta(minutes=5)  # exchange clock; a fast tape is given as long as the stream
 _REDIS_PATIENCE_S = 1.0
 _WORKING = (Bot.State.DEPLOYING, Bot.State.RUNNING, Bot.State.PAUSED)
 
@@ -28,6 +31,7 @@ def report() -> dict[str, Any]:
     if database["status"] == OK:
         parts["worker"] = _worker()
         parts["stream"] = _stream()
+        parts["candles"] = _candles()
     parts["exchange"] = {"status": OK, "mode": settings.MODE}
     if database["status"] == DOWN:
         status = DOWN
@@ -71,6 +75,28 @@ def _worker() -> Part:
 def _stream() -> Part:
     newest = Price.objects.order_by("-received_at").first()
     return _freshness("received_at", newest.received_at if newest else None, STREAM_PATIENCE)
+
+
+def _candles() -> Part:
+    """Bars of each pair: how old the last is (exchange clock), how many there are and lack."""
+    patience = max(BAR_PATIENCE, STREAM_PATIENCE * float(settings.PAPER_SPEED))
+    found = quality.qualities()
+    troubles = [trouble for each in found if (trouble := each.trouble(patience))]
+    part: Part = {"status": DEGRADED if troubles else OK}
+    part["pairs"] = {
+        each.symbol: {
+            "bars": each.bars,
+            "last_bar": None if each.last is None else moment(each.last),
+            "age_s": None if each.age_ms is None else round(each.age_ms / 1000),
+            "missing": each.missing,
+            "absent": each.absent,
+            "refused": each.refused,
+        }
+        for each in found
+    }
+    if troubles:
+        part["reason"] = "; ".join(troubles)
+    return part
 
 
 def _freshness(name: str, at: datetime | None, patience: timedelta) -> Part:

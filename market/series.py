@@ -7,7 +7,7 @@ from django.db import connection
 
 from market import rollups
 from market.intervals import DAY_MS, HOUR_MS, MONDAY_MS, length_ms, opening
-from market.models import Candle
+from market.models import Candle, Rollup
 from market.types import Candle as Bar
 from market.types import milliseconds, moment
 
@@ -27,7 +27,8 @@ _BARS = """
     SELECT bin, (array_agg(open ORDER BY time))[1], max(high), min(low),
            (array_agg(close ORDER BY time DESC))[1], sum(volume), sum(turnover),
            bool_and(closed) AND max(time + length) >= bin + %s
-    FROM (SELECT *, date_bin(%s, time, %s) AS bin FROM ({parts}) AS parts) AS binned
+    FROM (SELECT *, date_bin(%s, time, %s) AS bin FROM ({parts}) AS parts (
+              time, open, high, low, close, volume, turnover, closed, length)) AS binned
     GROUP BY bin ORDER BY bin"""
 
 
@@ -53,6 +54,16 @@ def read(
     kept = {bar.time: bar for bar in _kept(symbol, interval, first, last, limit)}
     bars = made | kept
     return [bars[time] for time in sorted(bars)]
+
+
+def first(symbol: str, interval: str) -> int | None:
+    """Opening of the oldest bar that one of this interval can be made of; None without any."""
+    kept = Candle.objects.filter(symbol=symbol)
+    sources = [kept.filter(interval=interval), kept.filter(interval="1")]
+    sources += [Rollup.objects.filter(symbol=symbol, interval=made) for made in rollups.INTERVALS]
+    oldest = [rows.order_by("time").values_list("time", flat=True).first() for rows in sources]
+    found = [time for time in oldest if time is not None]
+    return milliseconds(min(found)) if found else None
 
 
 def _kept(symbol: str, interval: str, start: int | None, end: int, limit: int) -> Sequence[Bar]:

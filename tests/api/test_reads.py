@@ -166,7 +166,8 @@ def test_health_tells_readers_its_parts(viewer: APIClient, bot: Bot) -> None:
     found = viewer.get("/api/health").json()
     assert found["status"] == "ok"
     assert {name: part["status"] for name, part in found["parts"].items()} == {
-        "database": "ok", "redis": "ok", "worker": "ok", "stream": "ok", "exchange": "ok",
+        "database": "ok", "redis": "ok", "worker": "ok", "stream": "ok", "candles": "ok",
+        "exchange": "ok",
     }  # fmt: skip
     assert found["parts"]["exchange"]["mode"] == "paper"
     assert found["parts"]["worker"]["age_s"] < 15

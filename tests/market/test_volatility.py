@@ -77,8 +77,8 @@ def test_two_percent_closes_and_less_than_one_percent_for_a_quarter_opens() -> N
     fallen = stability(bars, after(91), D(98_000))
     assert (fallen.stable, fallen.reason) == (False, "BTC moved 2.00 % in 60 minutes")
     # The fall leaves the window 60 minutes later, and calm is counted from there.
-    assert not stability(bars, after(91 + HOUR + 13), D(98_000)).stable
-    assert stability(bars, after(91 + HOUR + 14), D(98_000)).stable
+    assert not stability(bars, after(91 + HOUR + 14), D(98_000)).stable
+    assert stability(bars, after(91 + HOUR + 15), D(98_000)).stable
 
 
 def test_between_the_thresholds_the_state_stays_as_it_was() -> None:
