@@ -8,16 +8,19 @@ import logging
 from celery import shared_task
 
 from bots import live, reconcile, runner, samples
+from bots.guarding import counted_in
 from bots.models import Bot
 from integrations.bybit.account import gateway_from_settings
 from market import ingest
 from market.exchange import ExchangeError
+from risk.calls import Tally
 
 log = logging.getLogger(__name__)
 
-WORKING = (Bot.State.DEPLOYING, Bot.State.RUNNING, Bot.State.PAUSED)
+WORKING = (Bot.State.DEPLOYING, Bot.State.RUNNING, Bot.State.PAUSED, Bot.State.STOPPING)
 
-_gateway = gateway_from_settings()
+_tally = Tally()
+_gateway = gateway_from_settings(told=counted_in(_tally))
 
 
 @shared_task
@@ -27,6 +30,7 @@ def tick_bot(bot_id: int) -> None:
         runner.run_once(bot_id, _gateway, lambda bot: live.hint(bot.slug, "orders"))
     except ExchangeError as error:
         log.warning("bot %s: no tick: %s", bot_id, error)
+    _tally.write()
 
 
 @shared_task
@@ -44,6 +48,8 @@ def sweep() -> None:
     except ExchangeError as error:
         log.warning("no sweep: %s", error)
         return
+    finally:
+        _tally.write()
     for bot_id in news:
         tick_bot.delay(bot_id)
 

@@ -7,20 +7,24 @@ from django.conf import settings
 
 from integrations.bybit.gateway import Gateway
 from integrations.bybit.limits import limits_of
+from integrations.bybit.session import Told
 from integrations.bybit.streams import Event, Feed, private_feed, public_feed
 
 
-def gateway_from_settings() -> Gateway:
+def gateway_from_settings(*, told: Told | None = None, alone: bool = False) -> Gateway:
     """One gateway may serve all threads of a process; it connects at its first call.
 
-    Its rate limits are shared through Redis with every process of the account.
+    Its rate limits are shared through Redis with every process of the account; `alone` is for what
+    must work without Redis. `told` hears the outcome of every request.
     """
     bybit = settings.BYBIT
+    redis_url = None if alone else settings.REDIS_URL
     return Gateway(
         bybit.rest_url,
         bybit.key,
         bybit.secret,
-        limits=limits_of(bybit.rest_url, bybit.key.reveal(), settings.REDIS_URL),
+        limits=limits_of(bybit.rest_url, bybit.key.reveal(), redis_url),
+        told=told,
         batches=bybit.mode != "demo",  # Bybit v5, demo trading: batches for derivatives only
     )
 

@@ -1,0 +1,84 @@
+"""Calls of the exchange, counted by every process and added up in the database."""
+
+import logging
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from django.db import DatabaseError, InterfaceError, connection
+from django.db.models import Sum
+from django.utils import timezone
+
+from risk.models import ApiCalls
+
+log = logging.getLogger(__name__)
+
+WINDOW = timedelta(minutes=5)
+KEPT = timedelta(hours=1)
+_BUCKET_S = 5
+_PACE_S = 1.0  # between two writes of one process
+
+_ADD = """
+INSERT INTO risk_apicalls (at, calls, failures) VALUES (%s, %s, %s)
+ON CONFLICT (at) DO UPDATE SET calls = risk_apicalls.calls + excluded.calls,
+    failures = risk_apicalls.failures + excluded.failures
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Calls of the last five minutes, and those that failed."""
+
+    calls: int
+    failures: int
+
+
+class Tally:
+    """Counts of this process, written to the database now and then. For any number of threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._calls: Counter[int] = Counter()
+        self._failures: Counter[int] = Counter()
+        self._written = 0.0
+
+    def note(self, *, failed: bool) -> None:
+        """Count a call: a failure is a timeout, a broken connection, a 5xx or a 10000 or 10016."""
+        bucket = int(time.time()) // _BUCKET_S * _BUCKET_S
+        with self._lock:
+            self._calls[bucket] += 1
+            self._failures[bucket] += failed
+
+    def write(self) -> None:
+        """Add to the database what was counted, at most once a second; kept while it is away."""
+        now = time.monotonic()
+        with self._lock:
+            if not self._calls or now - self._written < _PACE_S:
+                return
+            calls, failures = self._calls, self._failures
+            self._calls, self._failures = Counter(), Counter()
+            self._written = now
+        for bucket in sorted(calls):
+            try:
+                with connection.cursor() as cursor:
+                    at = datetime.fromtimestamp(bucket, UTC)
+                    cursor.execute(_ADD, [at, calls[bucket], failures[bucket]])
+            except (DatabaseError, InterfaceError) as error:
+                log.warning("calls of the exchange are not counted yet: %s", error)
+                connection.close()
+                with self._lock:
+                    self._calls[bucket] += calls[bucket]
+                    self._failures[bucket] += failures[bucket]
+
+
+def rate() -> Rate:
+    """What all processes together counted."""
+    found = ApiCalls.objects.filter(at__gte=timezone.now() - WINDOW)
+    sums = found.aggregate(calls=Sum("calls", default=0), failures=Sum("failures", default=0))
+    return Rate(**sums)
+
+
+def forget_old() -> None:
+    ApiCalls.objects.filter(at__lt=timezone.now() - KEPT).delete()
