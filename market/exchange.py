@@ -1,7 +1,7 @@
 """The exchange port: the few things a grid asks of an exchange, and how each may fail."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from typing import Protocol
 
@@ -80,10 +80,15 @@ class Patience:
         return self.turn + self.recv_window + self.grace
 
     def times(self, factor: float) -> "Patience":
-        """All of it longer or shorter, for a market that runs faster than the wall clock."""
-        return Patience(*(getattr(self, field.name) * factor for field in fields(self)))
+        """All of it longer or shorter, for a market that runs faster than the wall clock.
+
+        A turn stays long enough for the commit that begins it.
+        """
+        scaled = Patience(*(getattr(self, field.name) * factor for field in fields(self)))
+        return replace(scaled, turn=max(scaled.turn, SHORTEST_TURN))
 
 
+SHORTEST_TURN = timedelta(milliseconds=250)
 USUAL = Patience()
 
 
