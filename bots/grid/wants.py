@@ -9,7 +9,9 @@ from market.types import ONE, OrderRequest, Side, Tick, TimeInForce
 from risk.rules import Limits
 
 ENTRY_TRIES = 3  # then the cell bids at its level like any other
-SLIPPAGE_CAP = Decimal("0.005")  # how far from the book's best price we take
+# How far from the book's best price we take. Bybit refuses buys too far above the index and sells
+# too far below it (170193, 170194): on BTC/USDT from 0.5 % on.
+SLIPPAGE_CAP = Decimal("0.004")
 
 Terms = tuple[Decimal, TimeInForce]
 
@@ -36,7 +38,7 @@ def want(grid: Grid, cell: Cell, price: Tick, limits: Limits) -> OrderRequest | 
 def _exit(grid: Grid, cell: Cell, price: Tick, limits: Limits) -> OrderRequest | Idle:
     """The sale of what the cell holds, taken from the book no lower than the slippage cap."""
     held = grid.instrument.quantity(cell.held)
-    bound = grid.instrument.price_up(price.bid * (ONE - SLIPPAGE_CAP))
+    bound = _bound(grid, Side.SELL, price)
     if not grid.instrument.tradable(bound, held):
         return Idle(cell.index, limits.no_sells or "leaving the market")
     return _request(grid, cell, EXIT, held, (bound, TimeInForce.IOC))
@@ -58,8 +60,16 @@ def _terms(grid: Grid, cell: Cell, price: Tick) -> Terms:
     and the same limit without post-only can only do better than its price.
     """
     if cell.side is Side.BUY and cell.entry and cell.attempt < ENTRY_TRIES:
-        bound = grid.instrument.price_down(price.ask * (ONE + SLIPPAGE_CAP))
-        return min(cell.low, bound), TimeInForce.IOC
-    if cell.crossed:
-        return cell.price, TimeInForce.GTC
-    return cell.price, TimeInForce.POST_ONLY
+        return min(cell.low, _bound(grid, Side.BUY, price)), TimeInForce.IOC
+    # A level that price has left far behind is outside Bybit's price band; taking no worse than
+    # the slippage cap does better than the level.
+    nearer = min if cell.side is Side.BUY else max
+    limit = nearer(cell.price, _bound(grid, cell.side, price))
+    return limit, TimeInForce.GTC if cell.crossed else TimeInForce.POST_ONLY
+
+
+def _bound(grid: Grid, side: Side, price: Tick) -> Decimal:
+    """The worst price at which we take from the book."""
+    if side is Side.BUY:
+        return grid.instrument.price_down(price.ask * (ONE + SLIPPAGE_CAP))
+    return grid.instrument.price_up(price.bid * (ONE - SLIPPAGE_CAP))

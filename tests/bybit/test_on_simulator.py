@@ -135,7 +135,7 @@ def test_a_buy_fills_pays_its_fee_in_base_and_the_wallet_agrees(
 
 
 def test_a_post_only_order_that_would_take_is_accepted_and_cancelled(exchange: Gateway) -> None:
-    exchange.place(a_buy(exchange, "t3-a", "1.1"))
+    exchange.place(a_buy(exchange, "t3-a", "1.01"))
     order = exchange.order(PAIR, "t3-a")
     assert order is not None
     assert (order.status, order.filled) == (OrderStatus.CANCELLED, 0)

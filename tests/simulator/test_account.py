@@ -1,5 +1,6 @@
 """The account as a pure state machine: fees and locks by hand, conservation for any sequence."""
 
+from dataclasses import replace
 from decimal import Decimal
 from itertools import count
 
@@ -137,6 +138,82 @@ def test_the_five_hundred_and_first_open_order_is_refused():
     assert caught.value.code == 170810
 
 
+def smp(where, smp_type, price="97000.5"):
+    """A sell of ours rests in the spread; a buy of this smpType meets it, then the book."""
+    mine = place(where, ask("Sell", "97000", "0.1"))
+    taker = place(where, replace(ask(price=price, qty="0.15", tif="IOC"), smp_type=smp_type))
+    return mine, taker
+
+
+@pytest.mark.parametrize(
+    ("smp_type", "mine", "taker", "bought"),
+    [
+        ("None", "Filled", "Filled", "0.15"),
+        ("CancelMaker", "Cancelled", "Filled", "0.15"),
+        ("CancelTaker", "New", "Cancelled", "0"),
+        ("CancelBoth", "Cancelled", "Cancelled", "0"),
+    ],
+)
+def test_self_match_prevention_is_the_arriving_orders_choice(smp_type, mine, taker, bought):
+    here = account(USDT="30000", BTC="1")
+    ours, arriving = smp(here, smp_type)
+    assert (ours.status, arriving.status) == (mine, taker)
+    assert arriving.cum_qty == Decimal(bought)
+    for order, other in ((ours, arriving), (arriving, ours)):
+        if order.status == "Cancelled":
+            row = order_row(order)
+            assert (row["cancelType"], row["rejectReason"]) == ("CancelBySmp", "EC_BySelfMatch")
+            assert (row["smpOrderId"], row["smpType"]) == (other.order_id, order.smp_type)
+
+
+def test_a_trade_with_oneself_pays_both_fees_and_moves_nothing_else():
+    here = account(USDT="30000", BTC="1")
+    smp(here, "None", price="97000")
+    maker, taker = here.executions
+    assert (maker.fill.is_maker, taker.fill.is_maker) == (True, False)
+    assert maker.fill.qty == taker.fill.qty == Decimal("0.1")
+    assert here.wallet["BTC"].total == 1 - Decimal("0.0001")
+    assert here.wallet["USDT"].total == 30000 - Decimal("9.7")
+
+
+def test_an_amend_locks_anew_and_may_take():
+    here = account(USDT="10000")
+    order = place(here, ask())
+    here.apply(here.amend(order, Decimal(95000), Decimal("0.05"), quotes(), NOW + 1))
+    assert (order.price, order.qty, order.updated) == (95000, Decimal("0.05"), NOW + 1)
+    assert wallet(here)["USDT"] == (10000, 4750)
+    here.apply(here.amend(order, Decimal("97000.01"), Decimal("0.05"), quotes(), NOW + 2))
+    assert (order.status, order.cum_value) == ("Filled", Decimal("4850.0005"))
+    assert here.wallet["USDT"].locked == 0
+
+
+def test_a_post_only_order_amended_into_the_book_dies():
+    here = account(USDT="10000")
+    order = place(here, ask(tif="PostOnly"))
+    here.apply(here.amend(order, Decimal(98000), order.qty, quotes(), NOW))
+    assert (order.status, order.reason) == ("Cancelled", "EC_PostOnlyWillTakeLiquidity")
+
+
+def test_the_total_quantity_is_amended_not_what_is_left():
+    here = account(USDT="10000")
+    order = place(here, ask())
+    here.apply([here.fill_resting(order, NOW, part=Decimal("0.04"))])
+    for qty in ("0.04", "0.03", "0.1", "0.2"):  # not above the executed, unchanged, too dear
+        with pytest.raises(ApiError):
+            here.amend(order, order.price, Decimal(qty), quotes(), NOW)
+    here.apply(here.amend(order, order.price, Decimal("0.06"), quotes(), NOW))
+    assert (order.status, order.leaves) == ("PartiallyFilled", Decimal("0.02"))
+    assert here.wallet["USDT"].locked == 1920
+
+
+def test_only_a_smaller_quantity_keeps_its_place_in_the_queue():
+    here = account(USDT="100000")
+    first, second, third = (place(here, ask()) for _ in range(3))
+    here.apply(here.amend(second, second.price, Decimal("0.05"), quotes(), NOW))
+    here.apply(here.amend(first, first.price, Decimal("0.2"), quotes(), NOW))
+    assert list(here.open[SYMBOL].values()) == [second, third, first]
+
+
 deeds = st.lists(
     st.one_of(
         st.tuples(
@@ -147,8 +224,15 @@ deeds = st.lists(
             st.sampled_from(["GTC", "IOC", "FOK", "PostOnly"]),
             st.sampled_from(["Limit", "Market"]),
             st.sampled_from(["0.1", "83"]),
+            st.sampled_from(["None", "CancelMaker", "CancelTaker", "CancelBoth"]),
         ),
-        st.tuples(st.sampled_from(["fill", "cancel"]), st.integers(0, 50)),
+        st.tuples(st.sampled_from(["fill", "part", "cancel"]), st.integers(0, 50)),
+        st.tuples(
+            st.just("amend"),
+            st.integers(0, 50),
+            st.integers(9_500_000, 9_900_000),
+            st.integers(100, 400_000),
+        ),
     ),
     max_size=40,
 )
@@ -158,11 +242,13 @@ def do(here, deed, links):
     """One thing that may happen to an account; refusals are fine."""
     kind, *how = deed
     if kind == "place":
-        side, cents, lots, tif, order_kind, depth = how
+        side, cents, lots, tif, order_kind, depth, smp = how
         unit = "" if order_kind == "Limit" else "baseCoin"
         price, qty = Decimal(cents) / 100, Decimal(lots) / 1_000_000
         link = f"id-{next(links)}"
+        tif = tif if order_kind == "Limit" else "IOC"
         request = ask(side, price, qty, tif=tif, kind=order_kind, unit=unit, link=link)
+        request = replace(request, smp_type=smp)
         try:
             return here.place(request, quotes(depth=depth), NOW)
         except ApiError as refusal:
@@ -173,7 +259,20 @@ def do(here, deed, links):
     if not resting:
         return []
     order = resting[how[0] % len(resting)]
-    return [here.fill_resting(order, NOW)] if kind == "fill" else here.cancel(order, NOW)
+    if kind == "amend":
+        return amended(here, order, Decimal(how[1]) / 100, Decimal(how[2]) / 1_000_000)
+    if kind == "cancel":
+        return here.cancel(order, NOW)
+    return [here.fill_resting(order, NOW, part=order.leaves / (2 if kind == "part" else 1))]
+
+
+def amended(here, order, price, qty):
+    try:
+        return here.amend(order, price, qty, quotes(), NOW)
+    except ApiError as refusal:
+        if refusal.code in (10001, 170131):  # unchanged or too little; insufficient balance
+            return []
+        raise
 
 
 @settings(max_examples=150, deadline=None)

@@ -86,7 +86,7 @@ def test_a_fill_is_stamped_when_price_crosses(client, simulator):
 
 
 def test_post_only_that_would_take_is_acked_and_then_cancelled(client):
-    client.place_order(**limit(price="97000", orderLinkId="eager"))
+    client.place_order(**limit(price="96500", orderLinkId="eager"))
     row = order(client, "eager")
     assert (row["orderStatus"], row["rejectReason"]) == (
         "Cancelled", "EC_PostOnlyWillTakeLiquidity",
@@ -95,7 +95,7 @@ def test_post_only_that_would_take_is_acked_and_then_cancelled(client):
 
 
 def test_ioc_takes_the_book_or_dies(client):
-    client.place_order(**limit(price="97000", timeInForce="IOC", orderLinkId="taker"))
+    client.place_order(**limit(price="96500", timeInForce="IOC", orderLinkId="taker"))
     assert order(client, "taker")["avgPrice"] == "96383.22"
     (fill,) = client.get_executions(category="spot", orderLinkId="taker")["result"]["list"]
     assert (fill["isMaker"], fill["feeRate"]) == (False, "0.001")
@@ -130,6 +130,10 @@ def test_an_order_without_a_name_gets_a_number_next_to_its_id(client):
         ({"qty": "0.0000001"}, 170137),
         ({"qty": "90", "price": "1000"}, 170135),
         ({"price": "96000.001"}, 170134),
+        ({"price": "97000"}, 170193),
+        ({"side": "Sell", "price": "95000"}, 170194),
+        ({"smpType": "CancelAll"}, 10001),
+        ({"orderFilter": "StopOrder"}, 10001),
         ({"qty": "0.00005"}, 170140),
         ({"qty": "0.5"}, 170131),
         ({"side": "Sell", "price": "98000", "qty": "2"}, 170131),
@@ -166,6 +170,79 @@ def test_cancel(client):
     assert refused(client.cancel_order, **cancel, orderLinkId="gone") == 170213
     assert refused(client.cancel_order, **cancel, orderLinkId="never") == 170213
     assert refused(client.cancel_order, **cancel) == 10001
+
+
+def test_amend_by_either_id(client):
+    made = client.place_order(**limit(orderLinkId="mend"))["result"]
+    mend = {"category": "spot", "symbol": "BTCUSDT"}
+    assert client.amend_order(**mend, orderLinkId="mend", price="95000")["result"] == made
+    client.amend_order(**mend, orderId=made["orderId"], qty="0.02")
+    row = order(client, "mend")
+    assert (row["price"], row["qty"], row["leavesQty"]) == ("95000", "0.02", "0.02")
+    assert wallet(client)["USDT"] == ("34000", "1900")
+    for changes, code in (
+        ({"price": "95000"}, 10001),  # nothing new
+        ({}, 10001),
+        ({"price": "95000.001"}, 170134),
+        ({"price": "97000"}, 170193),
+        ({"qty": "0.00001"}, 170140),
+        ({"qty": "0.5"}, 170131),
+    ):
+        assert refused(client.amend_order, **mend, orderLinkId="mend", **changes) == code
+    client.cancel_order(**mend, orderLinkId="mend")
+    assert refused(client.amend_order, **mend, orderLinkId="mend", qty="0.03") == 170213
+    assert refused(client.amend_order, **mend, orderLinkId="never", qty="0.03") == 170213
+
+
+def test_amends_in_a_batch_have_their_own_outcomes(client):
+    client.place_order(**limit(orderLinkId="a"))
+    mends = [{"symbol": "BTCUSDT", "orderLinkId": link, "price": "95000"} for link in ("a", "b")]
+    answer = client.amend_batch_order(category="spot", request=mends)
+    assert [row["code"] for row in answer["retExtInfo"]["list"]] == [0, 170213]
+    assert order(client, "a")["price"] == "95000"
+
+
+def test_cancel_all_takes_everybodys_orders_but_only_of_its_kind(client, simulator):
+    client.place_order(**limit(orderLinkId="bot"))
+    client.place_order(**limit(orderLinkId="manual"))
+    doge = {"symbol": "DOGEUSDT", "qty": "100", "price": "0.13"}
+    client.place_order(**limit(**doge, orderLinkId="dog"))
+    ask = {"category": "spot"}
+    for kind in ("StopOrder", "tpslOrder"):
+        answer = client.cancel_all_orders(**ask, orderFilter=kind)["result"]
+        assert answer == {"list": [], "success": "1"}
+    names = [
+        [row["orderLinkId"] for row in client.cancel_all_orders(**ask, **which)["result"]["list"]]
+        for which in ({"symbol": "BTCUSDT"}, {"baseCoin": "BTC"}, {"baseCoin": "DOGE"}, {})
+    ]
+    assert names == [["bot", "manual"], [], ["dog"], []]
+    assert wallet(client)["USDT"] == ("34000", "0")
+    assert refused(client.cancel_all_orders, **ask, settleCoin="USDT") == 10001
+    assert refused(client.cancel_all_orders, **ask, orderFilter="All") == 10001
+    assert refused(client.cancel_all_orders, **ask, symbol="XYZUSDT") == 170121
+
+
+def test_the_price_band_bounds_buys_above_and_sells_below(client):
+    band = client.get_price_limit(category="spot", symbol="BTCUSDT")["result"]
+    assert (band["buyLmt"], band["sellLmt"]) == ("96865.12", "95901.3")  # 96383.21 +- 0.5 %
+    fok = {"timeInForce": "FOK", "qty": "0.001"}
+    client.place_order(**limit(**fok, price=band["buyLmt"]))
+    assert refused(client.place_order, **limit(**fok, price="96865.13")) == 170193
+    client.place_order(**limit(**fok, side="Sell", price=band["sellLmt"]))
+    assert refused(client.place_order, **limit(**fok, side="Sell", price="95901.29")) == 170194
+
+
+def test_settings_coins_positions_and_what_can_be_spent(client):
+    get = client._submit_request
+    base = client.endpoint
+    asked = get("GET", f"{base}/v5/account/user-setting-config", {}, auth=True)["result"]
+    assert (asked["lpaSpot"], asked["smsef"]) == (False, False)
+    rows = client.get_coin_info()["result"]["rows"]
+    assert {row["coin"] for row in rows} == {"BTC", "MNT", "DOGE", "PEPE", "USDT"}
+    assert client.get_positions(category="linear", settleCoin="USDT")["result"]["list"] == []
+    spend = client.get_borrow_quota(category="spot", symbol="BTCUSDT", side="Buy")["result"]
+    assert (spend["spotMaxTradeAmount"], spend["spotMaxTradeQty"]) == ("34000", "0.352758")
+    assert spend["borrowCoin"] == "USDT"
 
 
 def test_signatures_clocks_and_keys(simulator):

@@ -59,7 +59,7 @@ def test_an_order_its_fill_and_the_wallet_arrive_on_the_private_stream(client, s
 
 def test_cancels_and_post_only_refusals_arrive_too(client, streams):
     streams.account()
-    client.place_order(**limit(orderLinkId="eager", price="97000"))
+    client.place_order(**limit(orderLinkId="eager", price="96500"))
     row = streams.row("order", orderLinkId="eager")
     assert (row["orderStatus"], row["rejectReason"]) == (
         "Cancelled", "EC_PostOnlyWillTakeLiquidity",

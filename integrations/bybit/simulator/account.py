@@ -1,15 +1,16 @@
 """The account: wallet, orders and executions as a state machine without clock or I/O.
 
-Commands (`place`, `cancel`, `fill_resting`) only decide and return events; `apply` is the one
-place where state changes. So the journal can be replayed to exactly the same state.
+Commands (`place`, `amend`, `cancel`, `fill_resting`) only decide and return events; `apply` is
+the one place where state changes. So the journal can be replayed to exactly the same state.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Decimal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from integrations.bybit.simulator.facts import (
+    Amended,
     Deposited,
     Ended,
     Event,
@@ -18,14 +19,14 @@ from integrations.bybit.simulator.facts import (
     Order,
 )
 from integrations.bybit.simulator.pairs import Pair
+from integrations.bybit.simulator.taking import Meeting, Quotes, meetings, outcome, priced
 from integrations.bybit.simulator.wire import ApiError
-from market.types import ZERO, Side, step_round
+from market.types import ZERO, Side
 
 FIRST_ORDER_ID = 1_900_000_000_000_000_000
 FIRST_EXEC_ID = 2_100_000_000_000_000_000
 OPEN_ORDERS_LIMIT = 500  # Bybit spot, all pairs together
 CLOSED_REMEMBERED = 500  # closed orders that order/realtime still finds
-MARKET_BOUND = Decimal("0.05")  # how far a market order's inner limit lies from the book
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +41,7 @@ class Request:
     qty: Decimal
     market_unit: str
     link_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Quotes:
-    """What a taker can have now, and the last trade. `depth` is base, on each side."""
-
-    bid: Decimal
-    ask: Decimal
-    depth: Decimal
-    last: Decimal
+    smp_type: str = "None"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +97,29 @@ class Account:
             raise ApiError(170141, "Duplicate clientOrderId.")
         if sum(map(len, self.open.values())) >= OPEN_ORDERS_LIMIT:
             raise ApiError(170810, "The total number of open orders exceeds the limit of 500.")
-        opened = self._opened(ask, quotes, now)
-        self._check_funds(opened)
-        return [opened, *self._outcome(opened, quotes)]
+        opened, cost = self._opened(ask, quotes, now)
+        coin, lock = self._lock(opened.symbol, opened.side, opened.goal, opened.lock_price)
+        self._check_funds(coin, lock if cost is None else cost)
+        return [opened, *self._outcome(opened.order(), quotes, now)]
+
+    def amend(
+        self, order: Order, price: Decimal, qty: Decimal, quotes: Quotes, now: int
+    ) -> list[Event]:
+        """The events of a new price or a new total quantity. Raises ApiError when refused."""
+        if order.is_closed:
+            raise ApiError(170213, "Order does not exist.")
+        if (price, qty) == (order.price, order.qty):
+            raise ApiError(10001, "The order remains unchanged as the parameters entered match.")
+        if qty <= order.cum_qty:
+            raise ApiError(10001, "params error: qty must be above what is executed already")
+        changed = replace(order, price=price, qty=qty, goal=qty, lock_price=price)
+        coin, held = self._lock(order.symbol, order.side, order.leaves, order.lock_price)
+        _, needed = self._lock(order.symbol, order.side, changed.leaves, price)
+        self._check_funds(coin, needed - held)
+        return [
+            Amended(order.order_id, price, qty, qty, price, now),
+            *self._outcome(changed, quotes, now),
+        ]
 
     def cancel(self, order: Order, now: int) -> list[Event]:
         """The events of the user's cancel. Raises ApiError when the order is closed already."""
@@ -115,24 +127,31 @@ class Account:
             raise ApiError(170213, "Order does not exist.")
         return [Ended(order.order_id, "CancelByUser", "EC_PerCancelRequest", now)]
 
-    def fill_resting(self, order: Order, time: int, ahead: int = 0) -> Filled:
-        """The execution of all that is left of a resting order, at its own price, as maker.
+    def fill_resting(
+        self, order: Order, time: int, ahead: int = 0, part: Decimal | None = None
+    ) -> Filled:
+        """The execution of a `part` of a resting order, or all of it, at its price, as maker.
 
-        `ahead` is how many executions were decided before this one and not applied yet.
+        `ahead` is how many executions were decided before this one and not applied yet; they are
+        of other orders, or `order` is a copy that has them.
         """
-        return self._filled(order, order.price, order.leaves, time, maker=True, ahead=ahead)
+        qty = order.leaves if part is None else part
+        return self._filled(order, order.price, qty, time, maker=True, ahead=ahead)
 
-    def _opened(self, ask: Request, quotes: Quotes, now: int) -> Opened:
+    def _opened(self, ask: Request, quotes: Quotes, now: int) -> tuple[Opened, Decimal | None]:
+        """The order as it comes in, and what it costs where that is not what it locks."""
         number = len(self.orders)
-        price, goal, lock = ask.price, ask.qty, ask.price
+        price, goal, lock, cost = ask.price, ask.qty, ask.price, None
         if ask.kind == "Market":
-            pair = self.pairs[ask.symbol]
-            touch = quotes.ask if ask.side is Side.BUY else quotes.bid
-            bound = touch * (1 + MARKET_BOUND if ask.side is Side.BUY else 1 - MARKET_BOUND)
-            price = max(step_round(bound, pair.instrument.tick, ROUND_HALF_EVEN), pair.price(1))
-            lock = touch
-            if ask.market_unit == "quoteCoin":
-                goal = pair.instrument.quantity(ask.qty / touch)
+            pair, by_value = self.pairs[ask.symbol], ask.market_unit == "quoteCoin"
+            price = max(pair.instrument.price(quotes.bound(ask.side)), pair.price(1))
+            levels = quotes.within(ask.side, price)
+            purse = priced(levels, ask.qty, by_value=by_value, lots=pair.instrument.quantity)
+            lock = purse.worst or quotes.touch(ask.side)
+            if by_value:
+                goal = purse.quantity
+            if ask.side is Side.BUY:
+                cost = max(ask.qty, purse.value) if by_value else purse.value
         return Opened(
             order_id=str(FIRST_ORDER_ID + 2 * number),
             link_id=ask.link_id or str(FIRST_ORDER_ID + 2 * number + 1),
@@ -147,36 +166,21 @@ class Account:
             market_unit=ask.market_unit,
             last_price=quotes.last,
             time=now,
-        )
+            smp_type=ask.smp_type,
+        ), cost
 
-    def _check_funds(self, opened: Opened) -> None:
-        coin, amount = self._lock(opened.symbol, opened.side, opened.goal, opened.lock_price)
-        if opened.market_unit == "quoteCoin" and opened.side == Side.BUY:
-            amount = max(amount, opened.qty)
+    def _check_funds(self, coin: str, amount: Decimal) -> None:
         if amount > self.wallet.get(coin, Coin()).free:
             raise ApiError(170131, "Insufficient balance.")
 
-    def _outcome(self, opened: Opened, quotes: Quotes) -> list[Event]:
-        """What happens to an order at the moment it reaches the book."""
-        order = opened.order()
-        buys = order.side is Side.BUY
-        touch = quotes.ask if buys else quotes.bid
-        takes = order.price >= touch if buys else order.price <= touch
-        if order.tif == "PostOnly":
-            return [self._dies(order, "EC_PostOnlyWillTakeLiquidity")] if takes else []
-        if not takes or order.goal == 0:
-            return [] if order.tif == "GTC" else [self._dies(order, "EC_NoImmediateQtyToFill")]
-        if order.tif == "FOK" and order.goal > quotes.depth:
-            return [self._dies(order, "EC_NoEnoughQtyToFill")]
-        taken = min(order.goal, quotes.depth)
-        events: list[Event] = [self._filled(order, touch, taken, order.created)]
-        if taken < order.goal and order.tif != "GTC":
-            events.append(self._dies(order, "EC_NoImmediateQtyToFill"))
-        return events
+    def _outcome(self, order: Order, quotes: Quotes, now: int) -> Iterator[Event]:
+        resting = self.open[order.symbol].values()
 
-    @staticmethod
-    def _dies(order: Order, reason: str) -> Ended:
-        return Ended(order.order_id, "UNKNOWN", reason, order.created)
+        def fill(each: Order, met: Meeting, qty: Decimal, ahead: int) -> Filled:
+            maker = each is met.mine
+            return self._filled(each, met.price, qty, now, maker=maker, ahead=ahead)
+
+        return outcome(order, meetings(order, quotes, resting), now, fill)
 
     def _filled(
         self,
@@ -201,7 +205,7 @@ class Account:
             fee_coin=pair.base if in_base else pair.quote,
             fee_rate=rate,
             is_maker=maker,
-            leaves=order.goal - order.cum_qty - qty,
+            leaves=order.leaves - qty,
             seq=self.seq + ahead + 1,
             time=time,
         )
@@ -223,6 +227,8 @@ class Account:
                     coins[event.coin] = None
                 case Opened():
                     coins |= dict.fromkeys(self._apply_opened(event))
+                case Amended():
+                    coins |= dict.fromkeys(self._apply_amended(event))
                 case Filled():
                     coins |= dict.fromkeys(self._apply_filled(event))
                 case Ended():
@@ -237,6 +243,18 @@ class Account:
         self.open[order.symbol][order.order_id] = order
         coin, amount = self._lock(order.symbol, order.side, order.goal, order.lock_price)
         self.wallet[coin].locked += amount
+        return [coin]
+
+    def _apply_amended(self, event: Amended) -> list[str]:
+        order = self.orders[event.order_id]
+        coin, before = self._lock(order.symbol, order.side, order.leaves, order.lock_price)
+        if event.price != order.price or event.goal > order.goal:
+            # Only a smaller quantity keeps its place in the queue.
+            self.open[order.symbol][order.order_id] = self.open[order.symbol].pop(order.order_id)
+        order.price, order.qty, order.goal = event.price, event.qty, event.goal
+        order.lock_price, order.updated = event.lock_price, event.time
+        _, after = self._lock(order.symbol, order.side, order.leaves, order.lock_price)
+        self.wallet[coin].locked += after - before
         return [coin]
 
     def _apply_filled(self, event: Filled) -> list[str]:
@@ -269,6 +287,7 @@ class Account:
         self.wallet[coin].locked -= amount
         order.updated = event.time
         order.cancel_type, order.reason = event.cancel_type, event.reason
+        order.smp_order_id = event.smp_order_id
         self._close(order, "PartiallyFilledCanceled" if order.cum_qty else "Cancelled")
         return [coin]
 

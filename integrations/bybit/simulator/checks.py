@@ -2,16 +2,27 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from integrations.bybit.simulator.account import Request
+from integrations.bybit.simulator.facts import Order
 from integrations.bybit.simulator.market import Market
+from integrations.bybit.simulator.taking import SMP_TYPES
 from integrations.bybit.simulator.wire import ApiError, Json
-from market.types import ZERO, MalformedNumber, Side, decimal, step_round
+from market.types import ZERO, MalformedNumber, Side, decimal, plain, step_round
 
 LINK_ID = re.compile(r"[A-Za-z0-9_-]{1,36}")
 TIMES_IN_FORCE = frozenset({"GTC", "IOC", "FOK", "PostOnly"})
+ORDER_FILTERS = (
+    "Order",
+    "StopOrder",
+    "tpslOrder",
+    "OcoOrder",
+    "BidirectionalTpslOrder",
+    "OpenOrder",
+)
 Params = Mapping[str, Any]
 DIGITS = 18  # of a whole number in a query
 WEEK = 7 * 24 * 3_600_000
@@ -71,6 +82,14 @@ def window(params: Params, now: int) -> tuple[int, int]:
     return start, end
 
 
+def order_filter(params: Params) -> str:
+    """Which kind of order is meant (Bybit v5, enum orderFilter). Raises ApiError 10001."""
+    wanted = text(params, "orderFilter") or "Order"
+    if wanted not in ORDER_FILTERS:
+        raise ApiError(10001, f"params error: orderFilter must be {', '.join(ORDER_FILTERS)}")
+    return wanted
+
+
 def order_request(params: Json, market: Market) -> Request:
     """The body of order/create, checked against the pair's filters. Raises ApiError."""
     kind = needed(params, "orderType")
@@ -84,24 +103,47 @@ def order_request(params: Json, market: Market) -> Request:
         raise ApiError(10001, "params error: orderLinkId is at most 36 of A-Z a-z 0-9 _ -")
     if text(params, "isLeverage", "0") not in ("0", ""):
         raise ApiError(10001, "params error: isLeverage: margin trading is not simulated")
-    if text(params, "orderFilter", "Order") != "Order":
+    if order_filter(params) != "Order":
         raise ApiError(10001, "params error: orderFilter: only Order is simulated")
+    smp_type = text(params, "smpType") or "None"
+    if smp_type not in SMP_TYPES:
+        raise ApiError(10001, f"params error: smpType must be one of {', '.join(SMP_TYPES)}")
     build = _limit_order if kind == "Limit" else _market_order
-    return build(params, market, Side(side), link)
+    return replace(build(params, market, Side(side), link), smp_type=smp_type)
 
 
 def _limit_order(params: Json, market: Market, side: Side, link: str) -> Request:
     tif = text(params, "timeInForce") or "GTC"
     if tif not in TIMES_IN_FORCE:
         raise ApiError(10001, "params error: timeInForce must be GTC, IOC, FOK or PostOnly")
-    rules = market.pair.instrument
     price, qty = _positive(params, "price"), _positive(params, "qty")
+    _check_limit(market, side, price, qty)
+    return Request(market.pair.symbol, side, "Limit", tif, price, qty, "", link)
+
+
+def amendment(params: Json, market: Market, order: Order) -> tuple[Decimal, Decimal]:
+    """The price and total quantity that order/amend asks for. Raises ApiError."""
+    if not (text(params, "price") or text(params, "qty")):
+        raise ApiError(10001, "params error: price or qty is required")
+    price = _positive(params, "price") if text(params, "price") else order.price
+    qty = _positive(params, "qty") if text(params, "qty") else order.qty
+    _check_limit(market, order.side, price, qty)
+    return price, qty
+
+
+def _check_limit(market: Market, side: Side, price: Decimal, qty: Decimal) -> None:
+    """The filters of a limit order, and the price band. Raises ApiError."""
+    rules = market.pair.instrument
     if step_round(price, rules.tick, "ROUND_DOWN") != price:
         raise ApiError(170134, "Order price has too many decimals.")
     _check_lots(market, qty, rules.max_limit_quantity)
     if price * qty < rules.min_notional:
         raise ApiError(170140, "Order value exceeded lower limit.")
-    return Request(market.pair.symbol, side, "Limit", tif, price, qty, "", link)
+    lowest, highest = market.band()
+    if side is Side.BUY and price > highest:
+        raise ApiError(170193, f"Buy order price cannot be higher than {plain(highest)}.")
+    if side is Side.SELL and price < lowest:
+        raise ApiError(170194, f"Sell order price cannot be lower than {plain(lowest)}.")
 
 
 def _market_order(params: Json, market: Market, side: Side, link: str) -> Request:

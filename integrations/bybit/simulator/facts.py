@@ -1,7 +1,7 @@
 """What happened on the account: orders, and the journalled events that change them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from decimal import Decimal
 from typing import Any
 
@@ -34,6 +34,8 @@ class Order:
     fees: dict[str, Decimal] = field(default_factory=dict)
     cancel_type: str = "UNKNOWN"
     reason: str = "EC_NoError"
+    smp_type: str = "None"  # what happens when it would trade with an order of ours
+    smp_order_id: str = ""  # the order of ours that it met
 
     @property
     def leaves(self) -> Decimal:
@@ -70,6 +72,7 @@ class Opened:
     market_unit: str
     last_price: Decimal
     time: int
+    smp_type: str = "None"
 
     def order(self) -> Order:
         return Order(
@@ -87,7 +90,20 @@ class Opened:
             last_price=self.last_price,
             created=self.time,
             updated=self.time,
+            smp_type=self.smp_type,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Amended:
+    """An open order got another price or quantity; its funds are locked anew."""
+
+    order_id: str
+    price: Decimal
+    qty: Decimal
+    goal: Decimal
+    lock_price: Decimal
+    time: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +131,12 @@ class Ended:
     cancel_type: str
     reason: str
     time: int
+    smp_order_id: str = ""
 
 
-Event = Deposited | Opened | Filled | Ended
+Event = Deposited | Opened | Amended | Filled | Ended
 _KINDS: Mapping[str, type[Event]] = {
-    kind.__name__: kind for kind in (Deposited, Opened, Filled, Ended)
+    kind.__name__: kind for kind in (Deposited, Opened, Amended, Filled, Ended)
 }
 _READERS: Mapping[str, Callable[[Any], Any]] = {
     "Decimal": Decimal,
@@ -142,10 +159,12 @@ def unpacked(row: list[Any]) -> Event:
     """The event that `packed` wrote. Raises KeyError, TypeError or ValueError for anything else."""
     kind = _KINDS[row[0]]
     columns = fields(kind)
-    if len(columns) != len(row) - 1:
+    # What a later version learnt to write stands last and has a default: older files lack it.
+    least = sum(column.default is MISSING for column in columns)
+    if not least <= len(row) - 1 <= len(columns):
         raise ValueError(f"{row[0]} has {len(columns)} values, not {len(row) - 1}")
     read = (
         _READERS[column.type if isinstance(column.type, str) else column.type.__name__](value)
-        for column, value in zip(columns, row[1:], strict=True)
+        for column, value in zip(columns, row[1:], strict=False)
     )
     return kind(*read)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from integrations.bybit.simulator.account import Execution
 from integrations.bybit.simulator.bars import INTERVALS, Bar, bar_end, bar_start
-from integrations.bybit.simulator.facts import Ended, Event, Filled, Opened
+from integrations.bybit.simulator.facts import Deposited, Event, Filled
 from integrations.bybit.simulator.market import FIRST_TRADE_ID, Market, Trade
 from integrations.bybit.simulator.rows import execution_frame, order_frame, wallet_row
 from integrations.bybit.simulator.sockets import Hub
@@ -40,9 +40,7 @@ class Feeds:
             fills = [event for event in events if isinstance(event, Filled)]
             rows = [execution_frame(self._execution(fill)) for fill in fills]
             self._private("execution", rows)
-        touched = {
-            event.order_id: None for event in events if isinstance(event, Opened | Filled | Ended)
-        }
+        touched = {event.order_id: None for event in events if not isinstance(event, Deposited)}
         orders = self._venue.account.orders
         self._private("order", [order_frame(orders[order_id]) for order_id in touched])
         if coins:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from itertools import pairwise
 
-from integrations.bybit.simulator.account import Quotes
 from integrations.bybit.simulator.bars import DAY, Bar, Bars
 from integrations.bybit.simulator.pairs import Pair
 from integrations.bybit.simulator.path import Path, Point
+from integrations.bybit.simulator.taking import Quotes
 from integrations.bybit.simulator.wire import Json
 from market.types import ONE, ZERO, plain, step_round
 
@@ -108,6 +108,18 @@ class Market:
             depth=self.pair.instrument.max_limit_quantity,
             last=self.price,
         )
+
+    def band(self) -> tuple[Decimal, Decimal]:
+        """The lowest price of a sell and the highest of a buy (Bybit v5, market/price-limit)."""
+        tick, band = self.pair.instrument, self.pair.band
+        lowest = max(tick.price_up(self.price * (ONE - band)), self.pair.price(1))
+        return lowest, tick.price_down(self.price * (ONE + band))
+
+    def limits(self) -> Json:
+        """The band as endpoint and stream tell it."""
+        lowest, highest = self.band()
+        symbol = self.pair.symbol
+        return {"symbol": symbol, "buyLmt": plain(highest), "sellLmt": plain(lowest)}
 
     def book(self, levels: int) -> Json:
         """`levels` prices on each side, best first (Bybit v5, market/orderbook)."""

@@ -12,7 +12,7 @@ from integrations.bybit.simulator.wire import ApiError, Json, Outcome, machine_m
 
 OPERATIONS = {
     f"order.{name}": f"/v5/order/{name}"
-    for name in ("create", "cancel", "create-batch", "cancel-batch")
+    for name in ("create", "amend", "cancel", "create-batch", "amend-batch", "cancel-batch")
 }
 
 

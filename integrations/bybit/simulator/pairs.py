@@ -19,6 +19,7 @@ class Pair:
     instrument: Instrument
     quote_step: Decimal  # step of quote amounts of market orders (Bybit: quotePrecision)
     max_market_quantity: Decimal  # base
+    band: Decimal  # share of the price that a buy may be above it, or a sell below
     listing: Mapping[str, Any]  # the row as Bybit sends it
 
     @property
@@ -47,7 +48,7 @@ def load_pairs(file: Path = PAIRS_FILE) -> dict[str, Pair]:
 
 
 def _pair(row: Mapping[str, Any]) -> Pair:
-    lots = row["lotSizeFilter"]
+    lots, risk = row["lotSizeFilter"], row["riskParameters"]
     instrument = Instrument(
         symbol=row["symbol"],
         base=row["baseCoin"],
@@ -61,5 +62,8 @@ def _pair(row: Mapping[str, Any]) -> Pair:
         instrument=instrument,
         quote_step=Decimal(lots["quotePrecision"]),
         max_market_quantity=Decimal(lots["maxMarketOrderQty"]),
+        # Bybit: buys up to min(max(index, index(1+X) + premium), index(1+Y)), sells mirrored.
+        # Our index is the last price, so there is no premium.
+        band=min(Decimal(risk["priceLimitRatioX"]), Decimal(risk["priceLimitRatioY"])),
         listing=row,
     )

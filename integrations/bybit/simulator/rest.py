@@ -44,12 +44,16 @@ def endpoints(key: str) -> Mapping[str, Endpoint]:
         "/v5/market/instruments-info": rest_market.instruments,
         "/v5/market/orderbook": rest_market.orderbook,
         "/v5/market/recent-trade": rest_market.recent_trades,
+        "/v5/market/price-limit": rest_market.price_limit,
     }
     return {
         **{path: Endpoint("GET", call, signed=False) for path, call in public.items()},
         "/v5/order/create": Endpoint("POST", rest_trade.create, per_second=20),
+        "/v5/order/amend": Endpoint("POST", rest_trade.amend, per_second=10),
         "/v5/order/cancel": Endpoint("POST", rest_trade.cancel, per_second=20),
+        "/v5/order/cancel-all": Endpoint("POST", rest_trade.cancel_all, per_second=20),
         "/v5/order/create-batch": Endpoint("POST", rest_trade.create, per_second=20, batch=True),
+        "/v5/order/amend-batch": Endpoint("POST", rest_trade.amend, per_second=20, batch=True),
         "/v5/order/cancel-batch": Endpoint("POST", rest_trade.cancel, per_second=20, batch=True),
         "/v5/order/realtime": Endpoint("GET", rest_trade.realtime),
         "/v5/order/history": Endpoint("GET", rest_trade.order_history),
@@ -57,5 +61,9 @@ def endpoints(key: str) -> Mapping[str, Endpoint]:
         "/v5/account/wallet-balance": Endpoint("GET", rest_account.wallet_balance),
         "/v5/account/info": Endpoint("GET", rest_account.account_info),
         "/v5/account/fee-rate": Endpoint("GET", rest_account.fee_rate, per_second=5),
+        "/v5/account/user-setting-config": Endpoint("GET", rest_account.settings),
+        "/v5/order/spot-borrow-check": Endpoint("GET", rest_account.spendable),
+        "/v5/asset/coin/query-info": Endpoint("GET", rest_account.coins, per_second=5),
+        "/v5/position/list": Endpoint("GET", rest_account.positions),
         "/v5/user/query-api": Endpoint("GET", rest_account.key_info(key), per_second=10),
     }

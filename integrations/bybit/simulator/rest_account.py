@@ -7,7 +7,7 @@ from integrations.bybit.simulator.checks import Params
 from integrations.bybit.simulator.rows import wallet_row
 from integrations.bybit.simulator.venue import Venue
 from integrations.bybit.simulator.wire import ApiError, Json, machine_ms
-from market.types import plain
+from market.types import ZERO, plain
 
 NO_PERMISSIONS = (
     "ContractTrade",
@@ -51,6 +51,57 @@ def fee_rate(venue: Venue, params: Params) -> Json:
     symbols = [venue.market(symbol).pair.symbol] if symbol else list(venue.markets)
     row = {"takerFeeRate": plain(rates.taker), "makerFeeRate": plain(rates.maker)}
     return {"list": [{"symbol": symbol, **row} for symbol in symbols]}
+
+
+def settings(_venue: Venue, _params: Params) -> Json:
+    """Out-of-band prices are refused, not moved; fees are paid in what is traded, not in MNT."""
+    return dict.fromkeys(("lpaSpot", "lpaPerp", "smsef", "fmsef", "deltaEnable"), False)
+
+
+def spendable(venue: Venue, params: Params) -> Json:
+    """order/spot-borrow-check: what an order of this side can be at most; nothing is borrowed."""
+    checks.spot(params)
+    market, side = venue.market(checks.needed(params, "symbol")), checks.needed(params, "side")
+    if side not in ("Buy", "Sell"):
+        raise ApiError(10001, "params error: side must be Buy or Sell")
+    rules, wallet = market.pair.instrument, venue.account.wallet
+    coin = rules.quote if side == "Buy" else rules.base
+    free = wallet[coin].free if coin in wallet else ZERO
+    quantity = plain(rules.quantity(free / market.price if side == "Buy" else free))
+    amount = plain(market.pair.amount(free if side == "Buy" else free * market.price))
+    return {
+        "symbol": rules.symbol,
+        "side": side,
+        "maxTradeQty": quantity,
+        "maxTradeAmount": amount,
+        "spotMaxTradeQty": quantity,
+        "spotMaxTradeAmount": amount,
+        "borrowCoin": coin,
+    }
+
+
+def coins(venue: Venue, params: Params) -> Json:
+    """asset/coin/query-info: the coins of the listed pairs, without any chain to move them on."""
+    every = {
+        coin: None
+        for market in venue.markets.values()
+        for coin in (market.pair.instrument.base, market.pair.instrument.quote)
+    }
+    wanted = checks.text(params, "coin")
+    rows = [
+        {"name": coin, "coin": coin, "remainAmount": "0", "chains": []}
+        for coin in every
+        if wanted in ("", coin)
+    ]
+    return {"rows": rows}
+
+
+def positions(_venue: Venue, params: Params) -> Json:
+    """position/list: spot knows no positions, and other categories trade nothing here."""
+    category = checks.needed(params, "category")
+    if category not in ("linear", "inverse", "option"):
+        raise ApiError(10001, "params error: category must be linear, inverse or option")
+    return {"category": category, "list": [], "nextPageCursor": ""}
 
 
 def key_info(key: str) -> Callable[[Venue, Params], Json]:

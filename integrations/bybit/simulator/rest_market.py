@@ -71,6 +71,12 @@ def orderbook(venue: Venue, params: Params) -> Json:
     return {**book, "ts": market.now, "cts": market.now}
 
 
+def price_limit(venue: Venue, params: Params) -> Json:
+    """The highest buy and the lowest sell that are let in. `category` may be left out."""
+    market = _public_market(venue, checks.needed(params, "symbol"))
+    return {**market.limits(), "ts": str(market.now)}
+
+
 def recent_trades(venue: Venue, params: Params) -> Json:
     checks.spot(params)
     market = _public_market(venue, checks.needed(params, "symbol"))

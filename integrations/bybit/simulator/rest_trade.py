@@ -21,7 +21,45 @@ def create(venue: Venue, params: Params) -> Json:
     return _ack(venue.place(checks.order_request(dict(params), market)))
 
 
+def amend(venue: Venue, params: Params) -> Json:
+    order = _addressed(venue, params)
+    if order.is_closed:
+        raise ApiError(170213, "Order does not exist.")
+    price, qty = checks.amendment(dict(params), venue.market(order.symbol), order)
+    venue.amend(order, price, qty)
+    return _ack(order)
+
+
 def cancel(venue: Venue, params: Params) -> Json:
+    order = _addressed(venue, params)
+    venue.cancel(order)
+    return _ack(order)
+
+
+def cancel_all(venue: Venue, params: Params) -> Json:
+    """Every open order of the account that fits, whoever sent it."""
+    checks.spot(params)
+    if checks.text(params, "settleCoin"):
+        raise ApiError(10001, "params error: settleCoin is not for spot")
+    symbol, base = checks.text(params, "symbol"), checks.text(params, "baseCoin")
+    if symbol:
+        pairs = [venue.market(symbol).pair]
+    else:
+        every = (venue.account.pairs[listed] for listed in venue.account.open)
+        pairs = [pair for pair in every if base in ("", pair.instrument.base)]
+    plain_orders = checks.order_filter(params) in ("Order", "OpenOrder")
+    found = [
+        order
+        for pair in (pairs if plain_orders else ())
+        for order in venue.account.open[pair.symbol].values()
+    ]
+    if found:
+        venue.cancel_all(found)
+    return {"list": [_ack(order) for order in found], "success": "1"}
+
+
+def _addressed(venue: Venue, params: Params) -> Order:
+    """The order that an amend or cancel names. Raises ApiError."""
     checks.spot(params)
     symbol = venue.market(checks.needed(params, "symbol")).pair.symbol
     if not (checks.text(params, "orderId") or checks.text(params, "orderLinkId")):
@@ -29,8 +67,7 @@ def cancel(venue: Venue, params: Params) -> Json:
     order = _named(venue, params)
     if order is None or order.symbol != symbol:
         raise ApiError(170213, "Order does not exist.")
-    venue.cancel(order)
-    return _ack(order)
+    return order
 
 
 def _ack(order: Order) -> Json:

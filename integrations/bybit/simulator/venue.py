@@ -82,9 +82,20 @@ class Venue:
             raise TypeError(f"a new order begins with {opened}")
         return self.account.orders[opened.order_id]
 
+    def amend(self, order: Order, price: Decimal, qty: Decimal) -> None:
+        """Change an open order and do what that does at once. Raises ApiError."""
+        quotes = self.market(order.symbol).quotes()
+        events = self.account.amend(order, price, qty, quotes, self.now)
+        self._commit(Entry(self.now, self.until, events))
+
     def cancel(self, order: Order) -> None:
         """Take an order off the book. Raises ApiError when it is not there."""
-        self._commit(Entry(self.now, self.until, self.account.cancel(order, self.now)))
+        self.cancel_all([order])
+
+    def cancel_all(self, orders: Sequence[Order]) -> None:
+        """Take several orders off the book in one go. Raises ApiError when one is not there."""
+        events = [event for order in orders for event in self.account.cancel(order, self.now)]
+        self._commit(Entry(self.now, self.until, events))
 
     def dollars(self, coin: str) -> Decimal:
         """The coin's price in quote, zero when nothing on the tape prices it."""
