@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from bots import api, api_candles, api_deploy
+from bots import api, api_candles, api_deploy, api_metrics
 
 urlpatterns = [
     path("bots", api.Bots.as_view(), name="api-bots"),
@@ -14,6 +14,7 @@ urlpatterns = [
     path("deploy", api_deploy.Deploy.as_view(), name="api-deploy"),
     path("candles", api_candles.Candles.as_view(), name="api-candles"),
     path("export/candles.csv", api_candles.CandleExport.as_view(), name="api-export-candles"),
+    path("metrics", api_metrics.Metrics.as_view(), name="api-metrics"),
     path("pause", api.Pause.as_view(), name="api-pause"),
     path("resume", api.Resume.as_view(), name="api-resume"),
     path("health", api.Health.as_view(), name="api-health"),
