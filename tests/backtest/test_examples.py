@@ -146,7 +146,10 @@ def test_nothing_to_replay_and_impossible_grids():
     with pytest.raises(NoCandles):
         replay(PUBLISHED, [])
     with pytest.raises(InvalidGrid):
-        replay(replace(PUBLISHED, spec=replace(PUBLISHED.spec, grids=10**6)), bars(FLAT))
+        replay(
+            replace(PUBLISHED, spec=replace(PUBLISHED.spec, grids=10**4, upper=D(45100))),
+            bars(FLAT),
+        )
 
 
 def test_watch_sees_every_bar_with_its_equity():
