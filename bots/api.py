@@ -17,6 +17,7 @@ from rest_framework.views import APIView
 from bots import health, reports, switches
 from bots.api_errors import Conflict
 from bots.control import NotPossible
+from bots.idempotency import idempotent
 from bots.models import Bot, Fill, Order, RoundTrip
 from bots.permissions import MayRead, MaySteer
 from bots.roles import READERS, roles_of
@@ -127,6 +128,7 @@ class Switch(APIView):
     concerned: ClassVar[tuple[str, ...]]
     change: ClassVar[Callable[..., Bot]]
 
+    @idempotent(repeatable=True)
     def post(self, request: Request) -> Response:
         body = SwitchBody(data=request.data)
         body.is_valid(raise_exception=True)

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from bots import api, api_candles, api_deploy, api_metrics
+from bots.outside.api import TradingViewAlert
 
 urlpatterns = [
     path("bots", api.Bots.as_view(), name="api-bots"),
@@ -17,6 +18,7 @@ urlpatterns = [
     path("metrics", api_metrics.Metrics.as_view(), name="api-metrics"),
     path("pause", api.Pause.as_view(), name="api-pause"),
     path("resume", api.Resume.as_view(), name="api-resume"),
+    path("tv-alert", TradingViewAlert.as_view(), name="api-tv-alert"),
     path("health", api.Health.as_view(), name="api-health"),
     path("", api.Nowhere.as_view(), name="api-root"),
     path("<path:rest>", api.Nowhere.as_view(), name="api-nowhere"),

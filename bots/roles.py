@@ -5,7 +5,7 @@ from enum import StrEnum
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Group, Permission, User
 from django.db import transaction
 
-APPS = ("market", "risk", "bots")
+APPS = ("market", "integrations", "risk", "bots")
 
 
 class Role(StrEnum):

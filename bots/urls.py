@@ -4,11 +4,13 @@ from django.urls import include, path
 
 from bots import views
 from bots.consumers import LiveConsumer
+from bots.outside.views import webhook
 
 urlpatterns = [
     path("", views.dashboard, name="dashboard"),
     path("bots/<slug:slug>/pause/", views.pause, name="pause"),
     path("bots/<slug:slug>/resume/", views.resume, name="resume"),
+    path("webhook/", webhook, name="webhook"),
     path("api/", include("bots.api_urls")),
 ]
 websocket_urlpatterns = [path("ws/live/", LiveConsumer.as_asgi())]

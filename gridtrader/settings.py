@@ -186,6 +186,7 @@ CELERY_DB_REUSE_MAX = 10_000
 CELERY_TASK_TIME_LIMIT = 120
 CELERY_TASK_SOFT_TIME_LIMIT = 60
 CELERY_TIMEZONE = "UTC"
+CELERY_IMPORTS = ("bots.outside.tasks",)
 # A minute of the exchange's clock, at a tape's speed; a beat is never quicker than 5 s.
 _market_minute = float(max(Decimal(5), 60 / max(Decimal(1), PAPER_SPEED)))
 if BYBIT.own_simulator_port is None:
@@ -195,6 +196,10 @@ CELERY_BEAT_SCHEDULE = {
     for name, task, seconds in (
         ("tick every bot", "bots.tasks.tick_all", 2.0),
         ("compare with the exchange", "bots.tasks.sweep", 30.0),
+        ("apply alerts", "bots.outside.tasks.apply_alerts", 5.0),
+        ("write the journals", "bots.outside.tasks.write_journals", 10.0),
+        ("send notifications", "bots.outside.tasks.send_notifications", 5.0),
+        ("forget old alerts and answers", "bots.outside.tasks.forget_old", 3_600.0),
         ("refresh instruments", "bots.tasks.refresh_instruments", 900.0),
         ("look for gaps in the candles", "integrations.tasks.repair_gaps", 600.0),
         ("roll up hours and days", "market.tasks.roll_up", 300.0),
@@ -267,6 +272,8 @@ LOGGING = {
         "django.server": {"handlers": [], "level": "INFO", "propagate": True},
         # At DEBUG it prints signed headers; at INFO each reconnect, which our streams report.
         "pybit": {"level": "WARNING"},
+        "httpx": {"level": "WARNING"},  # a line for each of Notion's answers
+        "apprise": {"level": "CRITICAL"},  # its lines may hold parts of addresses
         "celery.app.trace": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.beat": {"level": "WARNING"},

@@ -49,7 +49,7 @@ def test_who_steers(caller: Caller, bot: Bot, address: str, role: Role | None, s
 
 
 def test_every_address_is_in_the_matrix() -> None:
-    told = {*READS, *SWITCHES, "/api/health", "/api/"}
+    told = {*READS, *SWITCHES, "/api/tv-alert", "/api/health", "/api/"}
     offered = {
         "/api/" + str(pattern.pattern).replace("<slug:slug>", "btc-usdt")
         for pattern in api_urls.urlpatterns

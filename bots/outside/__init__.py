@@ -1,0 +1,1 @@
+"""What bots tell outside services, and what these may ask of bots."""

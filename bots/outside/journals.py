@@ -1,0 +1,285 @@
+"""What becomes a row outside: round trips, stops and halts for Notion, events for people's phones.
+
+Reads what the bots wrote and puts parcels into the outbox, each fact once. How far a table was
+read stands in a mark; a stretch before it is read again each time, since rows of transactions
+that ran side by side do not appear in the order of their ids.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Max, QuerySet
+from django.db.models.functions import Greatest
+from django.utils import timezone
+
+from bots import reports
+from bots.models import Bot, RoundTrip
+from integrations.models import Alert, Mark, Parcel
+from integrations.notify.channels import PREFIX, announce, channels
+from integrations.notion import notebook
+from integrations.notion.properties import PORTFOLIO, TRADES
+from integrations.outbox import Item, Level, end_turn, put, take_turn
+from market.models import Price
+from market.types import plain
+from risk.models import Halt
+
+AT_ONCE = 500  # rows of a table in one run
+OVERLAP = 500  # ids before the mark that are read again
+SILENCE = timedelta(seconds=60)
+_LANE = "journals"  # one reader at a time
+_WORKING = (Bot.State.DEPLOYING, Bot.State.RUNNING, Bot.State.PAUSED)
+
+
+def collect() -> None:
+    """Put everything new into the outbox."""
+    turn = take_turn(_LANE)
+    if turn is None:
+        return
+    try:
+        if notebook.databases():
+            _journal()
+        if channels():
+            _events()
+    finally:
+        end_turn(turn)
+
+
+def backfill(since: datetime | None = None) -> int:
+    """Have the journal go back to facts from a time on (exchange clock), or to the first of all.
+
+    Answers how many round trips are still to be read; what Notion has is not written again.
+    """
+    trips = RoundTrip.objects.filter(closed__lt=since) if since else RoundTrip.objects.none()
+    halts = Halt.objects.filter(opened_at__lt=since) if since else Halt.objects.none()
+    start = _last_id(trips)
+    for name, first in (("notion:round trips", start), ("notion:halts", _last_id(halts))):
+        Mark.objects.update_or_create(name=name, defaults={"start": first, "seen": first})
+    return RoundTrip.objects.filter(pk__gt=start).count()
+
+
+def contradiction(source: str, name: str) -> None:
+    """An alert came with the id of another: a mistake in its script, or a forgery."""
+    title = f"Alert refused: {source} sent another alert with the id of one before"
+    announce(f"contradiction:{source}:{name}"[:120], Level.WARNING, title, f"id {name}")
+
+
+# --- Notion --------------------------------------------------------------------------------------
+
+
+def _journal() -> None:
+    rows = RoundTrip.objects.select_related("bot", "config")
+    _put_new("notion:round trips", rows, lambda trip: f"trip:{trip.pk}", _trip)
+    _put_new("notion:halts", Halt.objects.all(), lambda halt: f"halt:{halt.pk}", _halt)
+    put([notebook.LANE], [_stop(bot) for bot in _stopped("notion:stops")])
+    _portfolio()
+
+
+def _put_new(
+    name: str,
+    rows: QuerySet[Any],
+    key: Callable[[Any], str],
+    facts: Callable[[Any], dict[str, Any]],
+) -> None:
+    """Put rows that have no parcel yet, and move the mark."""
+    newest = _last_id(rows)
+    mark = _mark(name, newest)
+    after = max(mark.start, mark.seen - OVERLAP)
+    found = list(rows.filter(pk__gt=after).order_by("pk")[: OVERLAP + AT_ONCE])
+    keys = [key(row) for row in found]
+    known = set(
+        Parcel.objects.filter(lane=notebook.LANE, key__in=keys).values_list("key", flat=True)
+    )
+    put([notebook.LANE], [Item(key(row), facts(row)) for row in found if key(row) not in known])
+    if found:
+        Mark.objects.filter(name=name).update(seen=Greatest("seen", found[-1].pk))
+
+
+def _last_id(rows: QuerySet[Any]) -> int:
+    return rows.aggregate(last=Max("pk"))["last"] or 0
+
+
+def _mark(name: str, now: int) -> Mark:
+    """The mark of a table; a journal that is switched on begins with what comes after."""
+    return Mark.objects.get_or_create(name=name, defaults={"start": now, "seen": now})[0]
+
+
+def _trip(trip: RoundTrip) -> dict[str, Any]:
+    return {
+        "database": TRADES,
+        "title": f"{trip.bot.name} cell {trip.cell}, trip {trip.trip}",
+        "facts": {
+            "Kind": "Round trip",
+            "Bot": trip.bot.name,
+            "Symbol": trip.bot.symbol,
+            "Cell": str(trip.cell),
+            "Opened": reports.iso(trip.opened),
+            "Closed": reports.iso(trip.closed),
+            "Bought": plain(trip.bought),
+            "Sold": plain(trip.sold),
+            "Cost": plain(trip.cost),
+            "Proceeds": plain(trip.proceeds),
+            "Grid profit": plain(trip.grid_profit),
+            "Inventory PnL": plain(trip.inventory_pnl),
+        },
+    }
+
+
+def _halt(halt: Halt) -> dict[str, Any]:
+    return {
+        "database": TRADES,
+        "title": f"Halt of {_subject(halt.subject)}",
+        "facts": {
+            "Kind": "Halt",
+            "Bot": _subject(halt.subject),
+            "Opened": reports.iso(halt.opened_at),
+            "Reason": f"{halt.reason} (by {halt.opened_by})",
+        },
+    }
+
+
+def _stop(bot: Bot) -> Item:
+    facts = {
+        "Kind": "Stop",
+        "Bot": bot.name,
+        "Symbol": bot.symbol,
+        "Closed": reports.iso(bot.state_since),
+        "Reason": bot.reason,
+    }
+    title = f"{bot.name} stopped"
+    return Item(_stop_key(bot), {"database": TRADES, "title": title, "facts": facts})
+
+
+def _portfolio() -> None:
+    """A row for each bot and one for all, once a day of the exchange's clock has ended."""
+    newest = Price.objects.aggregate(newest=Max("time"))["newest"]
+    if newest is None:
+        return
+    today = newest.date().toordinal()
+    mark = _mark("notion:days", today)
+    if today <= mark.seen:
+        return
+    day = (newest - timedelta(days=1)).date().isoformat()
+    state = reports.dashboard()
+    with transaction.atomic():
+        put([notebook.LANE], [_day(day, card) for card in state["bots"]])
+        put([notebook.LANE], [_day(day, {**state["totals"], "slug": "total", "name": "Total"})])
+        Mark.objects.filter(pk=mark.pk).update(seen=today)
+
+
+def _day(day: str, card: dict[str, Any]) -> Item:
+    price = card.get("price") or {}
+    facts = {
+        "Date": day,
+        "Bot": card["name"],
+        "State": card.get("state_text"),
+        "Price": price.get("last"),
+        "Capital": card["capital"],
+        "Equity": card.get("equity"),
+        "Grid profit": card["grid_profit"],
+        "Inventory PnL": card["inventory_pnl"],
+        "Floating PnL": card["floating"],
+        "Total PnL": card["total"],
+        "Fees": card["fees"],
+        "Round trips": str(card["round_trips"]),
+        "Fills": str(card["fills"]),
+        "Fills 24 h": str(card["fills_24h"]),
+    }
+    title = f"{day} {card['name']}"
+    payload = {"database": PORTFOLIO, "title": title, "facts": facts}
+    return Item(f"day:{day}:{card['slug']}", payload)
+
+
+# --- notifications -------------------------------------------------------------------------------
+
+
+def _events() -> None:
+    for halt in _new_halts():
+        title = f"Halt of {_subject(halt.subject)}: {halt.reason}"
+        announce(f"halt:{halt.pk}", Level.CRITICAL, title, f"opened by {halt.opened_by}")
+    for bot in _stopped("notify:stops"):
+        announce(_stop_key(bot), Level.CRITICAL, f"{bot.name} stopped", bot.reason)
+    for alert in _unheard():
+        title = f"TradingView asked to kill; nothing was done: {alert.reason}"
+        announce(f"alert:{alert.pk}", Level.CRITICAL, title, f"alert {alert.name}")
+    _silence()
+    _summary()
+
+
+def _new_halts() -> Iterator[Halt]:
+    rows = Halt.objects.all()
+    mark = _mark("notify:halts", _last_id(rows))
+    after = max(mark.start, mark.seen - OVERLAP)
+    found = list(rows.filter(pk__gt=after).order_by("pk")[: OVERLAP + AT_ONCE])
+    told = _told(f"halt:{halt.pk}" for halt in found)
+    yield from (halt for halt in found if f"halt:{halt.pk}" not in told)
+    if found:
+        Mark.objects.filter(pk=mark.pk).update(seen=found[-1].pk)
+
+
+def _told(keys: Any) -> set[str]:  # noqa: ANN401 - any iterable of texts
+    """Which of these somebody was told of; a channel that is added later hears no old stories."""
+    rows = Parcel.objects.filter(lane__startswith=PREFIX, key__in=list(keys))
+    return set(rows.values_list("key", flat=True))
+
+
+def _stopped(name: str) -> list[Bot]:
+    """Bots that were stopped since the mark was made."""
+    mark = _mark(name, int(timezone.now().timestamp()))
+    since = datetime.fromtimestamp(mark.start, timezone.get_current_timezone())
+    return list(Bot.objects.filter(state=Bot.State.STOPPED, state_since__gt=since))
+
+
+def _unheard() -> QuerySet[Alert]:
+    """Alerts for a kill that killed nothing."""
+    lately = timezone.now() - timedelta(hours=1)
+    asked = Alert.objects.filter(action="kill", done_at__gt=lately)
+    return asked.exclude(state=Alert.State.APPLIED)
+
+
+def _silence() -> None:
+    """Say when no price has come for a while, and when prices come again."""
+    newest = Price.objects.aggregate(newest=Max("received_at"))["newest"]
+    if newest is None or not Bot.objects.filter(state__in=_WORKING).exists():
+        return
+    if timezone.now() - newest > SILENCE:
+        text = f"the last came at {newest:%Y-%m-%d %H:%M:%S} UTC; the streams try to reconnect"
+        announce(f"silence:{newest.isoformat()}", Level.WARNING, "No price comes in", text)
+        return
+    begun = Parcel.objects.filter(lane__startswith=PREFIX, key__startswith="silence:")
+    last = begun.order_by("-id").values_list("key", flat=True).first()
+    if last and not _told([f"end of {last}"]):
+        announce(f"end of {last}", Level.INFO, "Prices come in again")
+
+
+def _summary() -> None:
+    """The day's figures, once after each midnight of the machine's clock (UTC)."""
+    today = timezone.now().date()
+    mark = _mark("notify:summary", today.toordinal())
+    if today.toordinal() <= mark.seen:
+        return
+    state = reports.dashboard()
+    totals = state["totals"]
+    lines = [f"Equity {totals['equity'] or 'unknown'}, total PnL {totals['total'] or 'unknown'}"]
+    lines += [
+        f"{card['name']}: {card['state_text']}, grid profit {card['grid_profit']}, "
+        f"{card['fills_24h']} fills in 24 h, {card['round_trips']} round trips"
+        for card in state["bots"]
+    ]
+    with transaction.atomic():
+        title = f"Daily summary, {today.isoformat()}"
+        announce(f"summary:{today.isoformat()}", Level.INFO, title, "\n".join(lines))
+        Mark.objects.filter(pk=mark.pk).update(seen=today.toordinal())
+
+
+def _stop_key(bot: Bot) -> str:
+    return f"stop:{bot.pk}:{bot.state_since.isoformat()}"
+
+
+def _subject(subject: str) -> str:
+    """Risk's word for whom a halt is, in words for people."""
+    if subject == "all":
+        return "all bots"
+    bot = Bot.objects.filter(pk=subject.removeprefix("bot:") or 0).first()
+    return bot.name if bot else subject

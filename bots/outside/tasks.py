@@ -1,0 +1,74 @@
+"""What Celery runs for outside services.
+
+Tasks are nudges: doubled, late or lost they do no harm.
+"""
+
+import logging
+
+from celery import shared_task
+
+from bots import idempotency, switches
+from bots.models import Bot
+from bots.outside import alerts, journals
+from integrations import outbox
+from integrations.models import Alert
+from integrations.notion import notebook
+from integrations.tradingview import inbox
+
+log = logging.getLogger(__name__)
+
+
+def _pause(bot: Bot, alert: Alert) -> None:
+    switches.pause(bot, by=alerts.BY, reason=alerts.reason(alert))
+
+
+def _resume(bot: Bot, alert: Alert) -> None:
+    switches.resume(bot, by=alerts.BY, reason=alerts.reason(alert))
+
+
+# What an alert may do to a bot. An action that is not here is ignored, and its sender is told.
+COMMANDS: dict[str, alerts.Command] = {
+    "pause": _pause,
+    "resume": _resume,
+    "stop_buys": _pause,
+    "allow_buys": _resume,
+}
+
+
+@shared_task
+def apply_alert(alert_id: int) -> None:
+    """Do what one alert asks."""
+    alerts.apply(alert_id, COMMANDS)
+
+
+@shared_task
+def apply_alerts() -> None:
+    """The safety net: alerts whose nudge was lost, and the end of those that nobody applied."""
+    if count := inbox.expire():
+        log.warning("%s alerts expired before they were applied", count)
+    for alert_id in inbox.waiting():
+        alerts.apply(alert_id, COMMANDS)
+
+
+@shared_task
+def write_journals() -> None:
+    """Put what is new into the outbox, then send what is due to Notion."""
+    journals.collect()
+    if sent := notebook.deliver():
+        log.info("Notion has %s rows more", sent)
+
+
+@shared_task
+def send_notifications() -> None:
+    """Send what is due on every channel."""
+    from integrations.notify import delivery  # noqa: PLC0415 - Apprise takes a second to import
+
+    if sent := delivery.deliver_all():
+        log.info("%s notifications sent", sent)
+
+
+@shared_task
+def forget_old() -> None:
+    """Delete alerts, parcels and stored answers that nobody can need any more."""
+    for forget in (inbox.forget_old, outbox.forget_old, idempotency.forget_old):
+        forget()

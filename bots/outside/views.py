@@ -1,0 +1,57 @@
+"""The page `/webhook/`: what to paste into TradingView, and what came of the alerts."""
+
+import json
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from bots.models import Bot
+from bots.roles import STEERERS, roles_of
+from integrations.models import Alert
+from integrations.tradingview.message import ACTIONS, EVERY, MAX_BYTES
+
+LATEST = 50
+PINE = settings.BASE_DIR / "integrations" / "tradingview" / "pine"
+_SECRET = "YOUR SECRET"  # noqa: S105 - what stands in its place; the real one is never shown
+
+
+@login_required
+@require_safe
+def webhook(request: HttpRequest) -> HttpResponse:
+    """The visitor's URL and messages, the scripts, and the latest alerts."""
+    if STEERERS.isdisjoint(roles_of(request.user)):
+        raise PermissionDenied
+    alerts = Alert.objects.prefetch_related("effects")[:LATEST]
+    symbols = Bot.objects.exclude(config=None).order_by("position").values_list("symbol", flat=True)
+    context = {
+        "url": request.build_absolute_uri("/api/tv-alert"),
+        "on": bool(settings.TRADINGVIEW_WEBHOOK_SECRETS),
+        "alert_message": _message(request, "pause"),
+        "strategy_message": _message(request, "{{strategy.order.alert_message}}"),
+        "actions": ACTIONS,
+        "symbols": [*dict.fromkeys(symbols), EVERY],
+        "bytes": MAX_BYTES,
+        "scripts": [
+            {"name": path.name, "text": path.read_text(encoding="utf-8")}
+            for path in sorted(PINE.glob("*.pine"))
+        ],
+        "alerts": alerts,
+    }
+    return render(request, "webhook.html", context)
+
+
+def _message(request: HttpRequest, action: str) -> str:
+    """The alert message to paste; TradingView fills in what stands in double braces."""
+    body = {
+        "secret": _SECRET,
+        "id": "{{ticker}}-{{interval}}-{{timenow}}-" + action,
+        "time": "{{timenow}}",
+        "symbol": "{{ticker}}",
+        "action": action,
+        "source": request.user.get_username()[:40],
+    }
+    return json.dumps(body, ensure_ascii=False)

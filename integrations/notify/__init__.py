@@ -1,0 +1,1 @@
+"""Notifications: Telegram, Slack, Discord, mail and others."""

@@ -1,0 +1,1 @@
+"""Notion: the trade journal and the daily portfolio."""

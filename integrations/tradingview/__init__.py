@@ -1,0 +1,1 @@
+"""TradingView: alerts that come in, and the Pine scripts that send them."""
