@@ -124,6 +124,8 @@ def run(*options):
         (["--speed", "fast"], "--speed: 'fast' is not a decimal number"),
         (["--speed", "-1"], "--speed must lie between"),
         (["--maker", "2"], "--maker must lie between"),
+        (["--parts", "1.5"], "--parts must be a whole number"),
+        (["--depth", "-1"], "--depth must lie between"),
         (["--state", "/proc/none/state"], "cannot be used"),
     ],
 )

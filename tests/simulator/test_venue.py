@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from integrations.bybit.simulator.account import Account, Rates, Request
+from integrations.bybit.simulator.depth import Liquidity
 from integrations.bybit.simulator.journal import Entry, Journal
 from integrations.bybit.simulator.pairs import load_pairs
 from integrations.bybit.simulator.tape import open_tape
@@ -21,9 +22,77 @@ COINS = {"USDT": Decimal(1_000_000), "BTC": Decimal(10), "MNT": Decimal(100_000)
 HOUR = 3_600_000
 
 
-def venue(file=None):
+def venue(file=None, liquidity=None):
     journal = Journal(file, "test")
-    return Venue(TAPE, Account(PAIRS, RATES), journal, COINS)
+    return Venue(TAPE, Account(PAIRS, RATES), journal, COINS, liquidity)
+
+
+def order(side="Buy", price="97000", qty="0.1", *, symbol="BTCUSDT", tif="GTC", kind="Limit"):
+    unit = "baseCoin" if kind == "Market" else ""
+    return Request(symbol, Side(side), kind, tif, Decimal(price), Decimal(qty), unit, "")
+
+
+def test_a_resting_order_fills_in_parts_as_price_goes_deeper():
+    here = venue(liquidity=Liquidity(parts=3))
+    resting = here.place(order(qty="0.1", tif="PostOnly"))
+    seen = []
+    for price in ("96999.99", "97000", "96999.99", "96999.98", "96990"):
+        here.step({"BTCUSDT": Decimal(price)}, 1)
+        seen.append((resting.status, str(resting.cum_qty)))
+    assert seen == [
+        ("PartiallyFilled", "0.033333"),
+        ("PartiallyFilled", "0.033333"),
+        ("PartiallyFilled", "0.033333"),
+        ("PartiallyFilled", "0.066666"),
+        ("Filled", "0.100000"),
+    ]
+    assert [done.fill.leaves for done in here.account.executions] == [
+        Decimal("0.066667"), Decimal("0.033334"), 0,
+    ]  # fmt: skip
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.integers(1, 3 * HOUR - 1), max_size=10), st.integers(2, 5))
+def test_parts_do_not_depend_on_the_size_of_steps_either(cuts, parts):
+    whole, pieces = (venue(liquidity=Liquidity(parts=parts)) for _ in range(2))
+    for each in (whole, pieces):
+        ladder(each)
+    start = whole.now
+    whole.advance(start + 3 * HOUR)
+    for cut in sorted({*cuts, 3 * HOUR}):
+        pieces.advance(start + cut)
+    amounts = [
+        [(done.order.link_id, done.fill.qty, done.fill.leaves) for done in one.account.executions]
+        for one in (whole, pieces)
+    ]
+    assert sorted(amounts[0]) == sorted(amounts[1])
+    assert len(amounts[0]) > 4
+
+
+def test_a_book_with_levels_is_eaten_and_grows_again():
+    here = venue(liquidity=Liquidity(level_value=Decimal(970)))
+    market = here.market("BTCUSDT")
+    here.step({"BTCUSDT": Decimal(97000)}, 1)
+    big = here.place(order(kind="Market", price="0", qty="0.025", tif="IOC"))
+    fills = [(str(done.fill.price), str(done.fill.qty)) for done in here.account.executions]
+    assert fills == [("97000.01", "0.009999"), ("97000.02", "0.009999"), ("97000.03", "0.005002")]
+    assert big.status == "Filled"
+    assert market.book(4)["a"] == [["97000.03", "0.004997"], ["97000.04", "0.009999"]]
+    assert here.account.wallet["USDT"].locked == 0
+    here.step({}, 5)
+    assert market.book(1)["a"] == [["97000.01", "0.004999"]]
+    here.step({}, 5)
+    assert market.book(1)["a"] == [["97000.01", "0.009999"]]
+
+
+def test_a_limit_order_takes_what_there_is_and_rests_with_the_remainder():
+    here = venue(liquidity=Liquidity(level_value=Decimal(970)))
+    here.step({"BTCUSDT": Decimal(97000)}, 1)
+    buy = here.place(order(price="97000.02", qty="0.05"))
+    assert (buy.status, str(buy.cum_qty)) == ("PartiallyFilled", "0.019998")
+    assert here.account.wallet["USDT"].locked == buy.leaves * buy.price
+    killed = here.place(order(price="97000.03", qty="0.05", tif="FOK"))
+    assert killed.reason == "EC_NoEnoughQtyToFill"
 
 
 def ladder(here, symbol="BTCUSDT", step="40", qty="0.01", count=12):

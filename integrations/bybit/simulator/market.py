@@ -7,15 +7,17 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from itertools import pairwise
 
 from integrations.bybit.simulator.bars import DAY, Bar, Bars
+from integrations.bybit.simulator.depth import Depth
 from integrations.bybit.simulator.pairs import Pair
 from integrations.bybit.simulator.path import Path, Point
-from integrations.bybit.simulator.taking import Quotes
+from integrations.bybit.simulator.taking import Level, Quotes
 from integrations.bybit.simulator.wire import Json
-from market.types import ONE, ZERO, plain, step_round
+from market.types import ONE, ZERO, Side, plain, step_round
 
 TRADES_KEPT = 60  # Bybit spot answers at most so many recent trades
 SHARE = Decimal("0.000001")
 CENT = Decimal("0.00000001")
+LEVELS = 1000  # prices on each side, as many as Bybit shows
 FIRST_TRADE_ID = 2_200_000_000_000_000_000
 
 
@@ -60,10 +62,11 @@ class Extremes:
 class Market:
     """The market of one pair at the moment `now` (tape's clock, ms)."""
 
-    def __init__(self, pair: Pair, path: Path, now: int) -> None:
+    def __init__(self, pair: Pair, path: Path, now: int, level_value: Decimal = ZERO) -> None:
         self.pair = pair
         self.path = path
         self.bars = Bars(path)
+        self.depth = Depth(pair, level_value)
         self.trades: deque[Trade] = deque(maxlen=TRADES_KEPT)
         self.traded_count = 0
         self.updates = 1
@@ -85,7 +88,8 @@ class Market:
         for point in points[1:]:
             self._extremes.add(point)
         self.now, self.last = points[-1]
-        self.updates += bool(trades)
+        self.updates += bool(trades) or self.depth.is_growing
+        self.depth.grow(self.now)
         return trades
 
     def _trades(self, points: Sequence[Point]) -> Iterator[Trade]:
@@ -101,13 +105,33 @@ class Market:
         return self.pair.price(self.last)
 
     def quotes(self) -> Quotes:
-        """One tick to each side of the last trade, and deep enough for any allowed order."""
+        """One tick to each side of the last trade, and deep enough for any allowed order.
+
+        Unless the book was given a depth: then there are so many levels, each of that value.
+        """
+        bid, ask = max(1, self.last - 1), self.last + 1
         return Quotes(
-            bid=self.pair.price(max(1, self.last - 1)),
-            ask=self.pair.price(self.last + 1),
-            depth=self.pair.instrument.max_limit_quantity,
+            bid=self.pair.price(bid),
+            ask=self.pair.price(ask),
+            depth=self.depth.size(ask, self.now),
             last=self.price,
+            ladder=None if self.depth.is_endless else self._ladder,
         )
+
+    def eat(self, price: Decimal, quantity: Decimal) -> None:
+        """Somebody of ours took this from the book."""
+        self.depth.eat(self.pair.ticks(price), quantity, self.now)
+        self.updates += self.depth.is_growing
+
+    def _ladder(self, taker: Side) -> Iterator[Level]:
+        for ticks in self._offers(LEVELS, above=taker is Side.BUY):
+            yield Level(self.pair.price(ticks), self.depth.size(ticks, self.now))
+
+    def _offers(self, levels: int, *, above: bool) -> range:
+        """The prices of one side of the book in ticks, best first."""
+        if above:
+            return range(self.last + 1, self.last + 1 + levels)
+        return range(self.last - 1, max(0, self.last - 1 - levels), -1)
 
     def band(self) -> tuple[Decimal, Decimal]:
         """The lowest price of a sell and the highest of a buy (Bybit v5, market/price-limit)."""
@@ -123,16 +147,18 @@ class Market:
 
     def book(self, levels: int) -> Json:
         """`levels` prices on each side, best first (Bybit v5, market/orderbook)."""
-        size = plain(self.pair.instrument.max_limit_quantity)
-        bids = range(self.last - 1, max(0, self.last - 1 - levels), -1)
-        asks = range(self.last + 1, self.last + 1 + levels)
         return {
             "s": self.pair.symbol,
-            "b": [[self.pair.text(ticks), size] for ticks in bids],
-            "a": [[self.pair.text(ticks), size] for ticks in asks],
+            "b": self._side(levels, above=False),
+            "a": self._side(levels, above=True),
             "u": self.updates,
             "seq": self.updates,
         }
+
+    def _side(self, levels: int, *, above: bool) -> list[list[str]]:
+        offers = self._offers(levels, above=above)
+        sizes = ((ticks, self.depth.size(ticks, self.now)) for ticks in offers)
+        return [[self.pair.text(ticks), plain(size)] for ticks, size in sizes if size]
 
     def day(self) -> Json:
         """The figures that both the ticker answer and the ticker stream carry."""

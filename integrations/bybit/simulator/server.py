@@ -18,6 +18,7 @@ from integrations.bybit.simulator import control
 from integrations.bybit.simulator.account import Account, Rates
 from integrations.bybit.simulator.auth import Keys
 from integrations.bybit.simulator.budget import Budgets
+from integrations.bybit.simulator.depth import Liquidity
 from integrations.bybit.simulator.feeds import Feeds
 from integrations.bybit.simulator.journal import Journal, JournalError
 from integrations.bybit.simulator.orders_socket import OrderEntry
@@ -49,6 +50,7 @@ class Options:
     maker: Decimal = Decimal("0.001")
     taker: Decimal = Decimal("0.001")
     state: Path | None = None
+    liquidity: Liquidity = field(default_factory=Liquidity)
     rate_limits: bool = False  # refuse what Bybit would refuse for coming too often
 
 
@@ -65,7 +67,7 @@ class Simulator:
         tape = tape or open_tape(options.tape, pairs)
         account = Account(pairs, Rates(options.maker, options.taker))
         journal = Journal(options.state, tape.print)
-        self.venue = Venue(tape, account, journal, options.balances)
+        self.venue = Venue(tape, account, journal, options.balances, options.liquidity)
         if self.venue.stepped and options.speed:
             raise JournalError(f"state file {options.state} was driven by hand: it needs --speed 0")
         if options.speed:

@@ -1,12 +1,14 @@
 """The exchange itself: time passes, orders fill; each change is journalled, then told."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from itertools import pairwise
 from typing import Protocol
 
 from integrations.bybit.simulator.account import Account, Request
-from integrations.bybit.simulator.facts import Deposited, Event, Opened, Order
+from integrations.bybit.simulator.depth import Liquidity, Part, parts_of
+from integrations.bybit.simulator.facts import Deposited, Event, Filled, Opened, Order
 from integrations.bybit.simulator.journal import Entry, Journal
 from integrations.bybit.simulator.market import Market, Trade
 from integrations.bybit.simulator.path import MarkedPath, Point
@@ -30,12 +32,18 @@ class Venue:
     """All markets and the one account. `now` is the tape's clock, ms; it moves in small steps."""
 
     def __init__(
-        self, tape: Tape, account: Account, journal: Journal, balances: Mapping[str, Decimal]
+        self,
+        tape: Tape,
+        account: Account,
+        journal: Journal,
+        balances: Mapping[str, Decimal],
+        liquidity: Liquidity | None = None,
     ) -> None:
         self.tape = tape
         self.account = account
         self.now = self.until = tape.start
         self.stepped = False
+        self.liquidity = liquidity or Liquidity()
         self._journal = journal
         self._listeners: list[Listener] = []
         self._paths = {symbol: MarkedPath(path) for symbol, path in tape.paths.items()}
@@ -50,7 +58,7 @@ class Venue:
             account.apply(deposits)
             journal.write(Entry(self.now, self.now, deposits))
         self.markets = {
-            symbol: Market(account.pairs[symbol], path, self.now)
+            symbol: Market(account.pairs[symbol], path, self.now, self.liquidity.level_value)
             for symbol, path in self._paths.items()
         }
 
@@ -142,29 +150,33 @@ class Venue:
 
     def _fills(self, ways: Mapping[str, Sequence[Point]]) -> list[Event]:
         """The executions on the way, in the order of time over all markets."""
-        hits: list[tuple[int, Order]] = []
+        hits: list[tuple[int, Part]] = []
         for symbol, points in ways.items():
             hits += self._hits(self.markets[symbol], points)
         hits.sort(key=lambda hit: hit[0])
-        return [
-            self.account.fill_resting(order, time, ahead)
-            for ahead, (time, order) in enumerate(hits)
-        ]
+        events: list[Event] = []
+        pending: dict[str, Order] = {}  # as each order will be after what is decided already
+        for ahead, (time, part) in enumerate(hits):
+            order = pending.get(part.order.order_id, part.order)
+            events.append(self.account.fill_resting(order, time, ahead, part.quantity))
+            pending[order.order_id] = replace(order, cum_qty=order.cum_qty + part.quantity)
+        return events
 
-    def _hits(self, market: Market, points: Sequence[Point]) -> list[tuple[int, Order]]:
-        price = market.pair.price
+    def _hits(self, market: Market, points: Sequence[Point]) -> list[tuple[int, Part]]:
+        pair, price = market.pair, market.pair.price
         low, high = (price(pick(ticks for _, ticks in points)) for pick in (min, max))
-        near = {
-            order.order_id: order
-            for order in self.account.open[market.pair.symbol].values()
+        near = [
+            part
+            for order in self.account.open[pair.symbol].values()
             if (order.price > low if order.side is Side.BUY else order.price < high)
-        }
-        hits: list[tuple[int, Order]] = []
+            for part in parts_of(order, pair, self.liquidity.parts)
+        ]
+        hits: list[tuple[int, Part]] = []
         for (t0, p0), (t1, p1) in pairwise(points) if near else ():
-            for order in met(near.values(), price(p0), price(p1)) if p0 != p1 else ():
-                way = min(abs(market.pair.ticks(order.price) - p0), abs(p1 - p0))
-                hits.append((t0 + (t1 - t0) * way // abs(p1 - p0), order))
-                del near[order.order_id]
+            for part in met(near, price(p0), price(p1)) if p0 != p1 else ():
+                way = max(0, min(abs(pair.ticks(part.price) - p0), abs(p1 - p0)))
+                hits.append((t0 + (t1 - t0) * way // abs(p1 - p0), part))
+                near.remove(part)
         return hits
 
     def _move(self, ways: Mapping[str, Sequence[Point]]) -> None:
@@ -178,6 +190,10 @@ class Venue:
         """Journal, change the state, tell: in this order."""
         self._journal.write(entry)
         coins = self.account.apply(entry.events)
+        for event in entry.events:
+            if isinstance(event, Filled) and not event.is_maker:
+                order = self.account.orders[event.order_id]
+                self.markets[order.symbol].eat(event.price, event.qty)
         if ways is not None:
             self._move(ways)
         for listener in self._listeners if entry.events else ():

@@ -12,6 +12,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from integrations.bybit.simulator.auth import Keys
+from integrations.bybit.simulator.depth import Liquidity
 from integrations.bybit.simulator.journal import JournalError
 from integrations.bybit.simulator.server import Options, Simulator
 from integrations.bybit.simulator.tape import TapeError
@@ -49,6 +50,16 @@ class Command(BaseCommand):
         parser.add_argument(
             "--rate-limits", action="store_true", help="refuse what comes too often, as Bybit does"
         )
+        parser.add_argument(
+            "--depth",
+            default="0",
+            help="quote to be had at each price, growing again over 10 s; 0 is an endless book",
+        )
+        parser.add_argument(
+            "--parts",
+            default="1",
+            help="executions of a resting order, one for each tick that price goes beyond it",
+        )
         parser.add_argument("--key", default="", help="API key (or BYBIT_API_KEY)")
         parser.add_argument("--secret", default="", help="API secret (or BYBIT_API_SECRET)")
 
@@ -73,6 +84,7 @@ class Command(BaseCommand):
             maker=_number("--maker", given["maker"], Decimal("-0.01"), Decimal("0.1")),
             taker=_number("--taker", given["taker"], Decimal(0), Decimal("0.1")),
             state=given["state"],
+            liquidity=_liquidity(given),
             rate_limits=given["rate_limits"],
         )
 
@@ -110,6 +122,14 @@ def _from_environment(name: str) -> str:
         except OSError as error:
             raise CommandError(f"{variable}_FILE: {error}") from error
     return os.environ.get(variable, "")
+
+
+def _liquidity(given: dict[str, Any]) -> Liquidity:
+    depth = _number("--depth", given["depth"], Decimal(0), Decimal(10**9))
+    parts = _number("--parts", given["parts"], Decimal(1), Decimal(100))
+    if parts != int(parts):
+        raise CommandError(f"--parts must be a whole number, not {parts}")
+    return Liquidity(depth, int(parts))
 
 
 def _number(option: str, text: str, least: Decimal, most: Decimal) -> Decimal:
