@@ -1,0 +1,1 @@
+"""Benchmarks: what each thing costs on this machine, one JSON line apiece."""
