@@ -7,7 +7,7 @@ import pytest
 import websocket
 
 from integrations.bybit.simulator.auth import Keys
-from tests.simulator.client import LocalWebSocket, Streams, limit
+from tests.simulator.client import LocalWebSocket, Streams, http, limit
 
 CHANNELS = ("public/spot", "public/linear", "private", "trade")
 
@@ -108,6 +108,78 @@ def test_every_closed_bar_is_confirmed_once_and_agrees_with_rest(client, simulat
         reversed(closed[: len(told)])
     )
     assert len(told) == 14
+
+
+def books(simulator, streams, depth, **prices):
+    """pybit's own copy of a deep book after each of some prices, and the book by REST."""
+    client = http(simulator)
+    streams.public.orderbook_stream(depth, "BTCUSDT", streams.hear)
+    simulator.wait_for_topics(f"orderbook.{depth}.BTCUSDT")
+    for price in prices["prices"]:
+        simulator.step({"BTCUSDT": price}, 1)
+        there = client.get_orderbook(category="spot", symbol="BTCUSDT", limit=depth)["result"]
+        yield streams.wait(lambda frame, u=there["u"]: frame["data"]["u"] == u)["data"], there
+
+
+@pytest.mark.parametrize("depth", [50, 200])
+def test_pybit_rebuilds_a_deep_book_from_its_changes(simulator, streams, depth):
+    prices = ("96383.25", "96383.20", "96390", "96383.21")
+    for kept, there in books(simulator, streams, depth, prices=prices):
+        for side, down in (("b", True), ("a", False)):
+            rows = sorted(kept[side], key=lambda row: float(row[0]), reverse=down)
+            assert [row[0] for row in rows] == [row[0] for row in there[side]]
+
+
+def test_a_deep_book_is_told_by_its_changes_and_a_late_listener_fits_in(raw, simulator):
+    first = raw("public/spot")
+    first.ask(op="subscribe", args=["orderbook.50.BTCUSDT"])
+    assert first.hear()["type"] == "snapshot"
+    simulator.step({"BTCUSDT": "96383.22"}, 1)
+    delta = first.hear()
+    assert (delta["type"], delta["data"]["b"][0]) == ("delta", ["96382.71", "0"])
+    assert [row[0] for row in delta["data"]["b"][1:]] == ["96383.21"]
+    assert [row[0] for row in delta["data"]["a"]] == ["96383.22", "96383.72"]
+    second = raw("public/spot")
+    second.ask(op="subscribe", args=["orderbook.50.BTCUSDT"])
+    assert second.hear()["data"]["b"][0][0] == "96383.21"
+    simulator.step({"BTCUSDT": "96383.21"}, 1)
+    assert first.hear()["data"] == second.hear()["data"]
+
+
+def test_the_best_prices_are_told_again_after_three_quiet_seconds(raw):
+    connection = raw("public/spot")
+    connection.ask(op="subscribe", args=["orderbook.1.BTCUSDT"])
+    first = connection.hear()
+    heard = [(connection.hear(), time.monotonic()) for _ in range(2)]
+    assert [frame for frame, _ in heard] == [first, first]
+    assert 2.9 < heard[1][1] - heard[0][1] < 4
+
+
+def test_topics_by_category_say_the_same(raw, client, simulator):
+    connection = raw("private")
+    connection.ask(op="auth", args=auth(simulator.options.keys))
+    both = ["order", "order.spot"]
+    assert connection.ask(op="subscribe", args=both)["success"] is False
+    assert connection.ask(op="subscribe", args=["wallet.spot"])["success"] is False
+    assert connection.ask(op="subscribe", args=["order.linear", "execution.fast"])["success"]
+    assert connection.ask(op="subscribe", args=["order.spot"])["success"]
+    client.place_order(**limit(price="96500", timeInForce="IOC", orderLinkId="taker"))
+    fast, order = connection.hear(), connection.hear()
+    assert (fast["topic"], order["topic"]) == ("execution.fast", "order.spot")
+    assert (fast["data"][0]["orderLinkId"], "execFee" in fast["data"][0]) == ("taker", False)
+    client.place_order(**limit(orderLinkId="maker"))
+    assert connection.hear()["data"][0]["orderStatus"] == "New"
+    simulator.step({"BTCUSDT": "95000"})
+    assert connection.hear()["data"][0]["orderLinkId"] == ""
+
+
+def test_the_price_band_is_a_topic_too(raw, simulator):
+    connection = raw("public/spot")
+    connection.ask(op="subscribe", args=["priceLimit.BTCUSDT"])
+    assert connection.hear()["data"]["buyLmt"] == "96865.12"
+    simulator.step({"BTCUSDT": "96000"})
+    while (frame := connection.hear())["data"]["buyLmt"] != "96480":
+        assert frame["data"]["buyLmt"] == "96865.12"
 
 
 def test_pybit_comes_back_by_itself_after_a_restart(client, simulator):

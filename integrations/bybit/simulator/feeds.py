@@ -1,20 +1,33 @@
 """What is pushed: the public topics of each pair, and the private topics of the account."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from integrations.bybit.simulator.account import Execution
 from integrations.bybit.simulator.bars import INTERVALS, Bar, bar_end, bar_start
+from integrations.bybit.simulator.deltas import ShownBook, is_deep
 from integrations.bybit.simulator.facts import Deposited, Event, Filled
 from integrations.bybit.simulator.market import FIRST_TRADE_ID, Market, Trade
-from integrations.bybit.simulator.rows import execution_frame, order_frame, wallet_row
+from integrations.bybit.simulator.rows import (
+    execution_frame,
+    fast_execution_frame,
+    order_frame,
+    wallet_row,
+)
 from integrations.bybit.simulator.sockets import Hub
 from integrations.bybit.simulator.venue import Venue
 from integrations.bybit.simulator.wire import Json
 from market.types import plain
 
+T = TypeVar("T")
 DEPTHS = frozenset({"1", "50", "200", "1000"})
-PRIVATE = frozenset({"order", "execution", "wallet", "position", "greeks", "dcp"})
+CATEGORIES = ("spot", "linear", "inverse", "option")
+SPLIT = ("order", "execution", "execution.fast", "position")  # private topics also by category
+PRIVATE = frozenset(
+    {"wallet", "greeks", "dcp.spot", "dcp.future", "dcp.option", *SPLIT}
+    | {f"{topic}.{category}" for topic in SPLIT for category in CATEGORIES}
+)
 TRADES_IN_FRAME = 1024
 KLINE_PAUSE = 1_000  # machine ms between two frames of an unfinished bar
 BOOK_PAUSE = 3_000  # machine ms after which an unchanged best price is told again, as Bybit does
@@ -28,6 +41,7 @@ class Feeds:
         self._hub = hub
         self._pending: dict[str, list[Trade]] = {}
         self._quotes: dict[str, tuple[int, int]] = {}  # topic -> market's update, machine ms sent
+        self._books: dict[str, ShownBook] = {}  # what the listeners of a deep book have been told
         self._bars: dict[str, tuple[int, int]] = {}  # kline topic -> bar start, machine ms sent
         hub.knows, hub.first = self._knows, self._first
         venue.listen(self)
@@ -36,13 +50,12 @@ class Feeds:
 
     def on_account(self, events: Sequence[Event], coins: Sequence[str]) -> None:
         """Tell executions, then the orders as they now are, then the wallet lines that moved."""
-        if self._hub.wanted("execution") or self._hub.wanted("execution.spot"):
-            fills = [event for event in events if isinstance(event, Filled)]
-            rows = [execution_frame(self._execution(fill)) for fill in fills]
-            self._private("execution", rows)
+        done = [self._execution(event) for event in events if isinstance(event, Filled)]
+        self._by_category("execution", done, execution_frame)
+        self._by_category("execution.fast", done, fast_execution_frame)
         touched = {event.order_id: None for event in events if not isinstance(event, Deposited)}
         orders = self._venue.account.orders
-        self._private("order", [order_frame(orders[order_id]) for order_id in touched])
+        self._by_category("order", [orders[order_id] for order_id in touched], order_frame)
         if coins:
             wallet = self._venue.account.wallet
             self._private("wallet", [wallet_row(wallet, coins, self._venue.dollars)])
@@ -50,15 +63,19 @@ class Feeds:
     def _execution(self, fill: Filled) -> Execution:
         return Execution(fill, self._venue.account.orders[fill.order_id])
 
+    def _by_category(self, topic: str, things: Sequence[T], written: Callable[[T], Json]) -> None:
+        """The same rows under the topic of all categories and under that of spot."""
+        listened = [name for name in (topic, f"{topic}.spot") if self._hub.wanted(name)]
+        rows = [written(thing) for thing in things] if listened else []
+        for name in listened:
+            self._private(name, rows)
+
     def _private(self, topic: str, rows: list[Json]) -> None:
-        for name in (topic, f"{topic}.spot") if rows else ():
-            frame = {
-                "id": uuid.uuid4().hex,
-                "topic": name,
-                "creationTime": self._venue.now,
-                "data": rows,
-            }
-            self._hub.publish(name, frame)
+        if rows and self._hub.wanted(topic):
+            frame = {"topic": topic, "creationTime": self._venue.now, "data": rows}
+            # The minimal executions have no id (Bybit v5, websocket/private/fast-execution).
+            named = {} if topic.startswith("execution.fast") else {"id": uuid.uuid4().hex}
+            self._hub.publish(topic, {**named, **frame})
 
     # Public
 
@@ -73,7 +90,7 @@ class Feeds:
                 self._push_trades(symbol, trades[first : first + TRADES_IN_FRAME])
         self._pending.clear()
         wanted = set(self._hub.topics)
-        for kept in (self._quotes, self._bars):
+        for kept in (self._quotes, self._books, self._bars):
             for topic in kept.keys() - wanted:
                 del kept[topic]
         for topic in wanted:
@@ -87,12 +104,23 @@ class Feeds:
                 self._push_quote(topic, market, machine_now)
 
     def _push_quote(self, topic: str, market: Market, machine_now: int) -> None:
-        """A ticker or a book when it has changed; the best prices also after a silence."""
+        """A ticker, a band or a book when it has changed; the best prices also after a silence."""
         shown, sent = self._quotes.get(topic, (0, 0))
         repeat = topic.startswith("orderbook.1.") and machine_now >= sent + BOOK_PAUSE
         if shown != market.updates or repeat:
             self._quotes[topic] = (market.updates, machine_now)
-            self._hub.publish(topic, self._quote_frame(topic, market))
+            if is_deep(topic):
+                self._push_changes(topic, market)
+            else:
+                self._hub.publish(topic, self._quote_frame(topic, market))
+
+    def _push_changes(self, topic: str, market: Market) -> None:
+        """What is new in a deep book since the last frame, if anything."""
+        book = market.book(int(topic.split(".")[1]))
+        changes = self._books.setdefault(topic, ShownBook()).changes(book)
+        if changes:
+            frame = {"topic": topic, "ts": market.now, "type": "delta", "data": changes}
+            self._hub.publish(topic, {**frame, "cts": market.now})
 
     def _push_trades(self, symbol: str, trades: Sequence[Trade]) -> None:
         pair = self._venue.markets[symbol].pair
@@ -146,8 +174,10 @@ class Feeds:
 
     @staticmethod
     def _quote_frame(topic: str, market: Market) -> Json:
-        """A ticker (spot: a snapshot without bid and ask) or a book, always whole."""
+        """A ticker (spot: a snapshot without bid and ask), a band or a book, always whole."""
         now = market.now
+        if topic.startswith("priceLimit."):
+            return {"topic": topic, "data": market.limits(), "ts": now}
         if topic.startswith("tickers."):
             frame = {"topic": topic, "ts": now, "type": "snapshot", "cs": market.updates}
             return {**frame, "data": market.day()}
@@ -158,13 +188,13 @@ class Feeds:
 
     def _knows(self, channel: str, topic: str) -> bool:
         if channel == "private":
-            return topic.removesuffix(".spot") in PRIVATE
+            return topic in PRIVATE
         kind, _, symbol = topic.rpartition(".")
         if channel != "spot" or symbol not in self._venue.markets:
             return False
         name, _, detail = kind.partition(".")
         return (
-            kind in ("tickers", "publicTrade")
+            kind in ("tickers", "publicTrade", "priceLimit")
             or (name == "orderbook" and detail in DEPTHS)
             or (name == "kline" and detail in INTERVALS)
         )
@@ -180,4 +210,11 @@ class Feeds:
             start = bar_start(interval, market.now)
             self._bars.setdefault(topic, (start, 0))
             return self._kline_frame(topic, interval, market, start)
-        return self._quote_frame(topic, market)
+        if is_deep(topic) and not self._hub.wanted(topic):
+            self._books[topic] = ShownBook()
+        elif is_deep(topic):
+            self._push_changes(topic, market)  # so that deltas to come fit this snapshot too
+        frame = self._quote_frame(topic, market)
+        if is_deep(topic):
+            self._books[topic].changes(frame["data"])
+        return frame

@@ -127,6 +127,21 @@ def execution_frame(execution: Execution) -> Json:
     }
 
 
+def fast_execution_frame(execution: Execution) -> Json:
+    """The little that the fast stream tells: no fee, and no client id of a resting order."""
+    row = execution_frame(execution)
+    names = ("category", "symbol", "execId", "execPrice", "execQty", "orderId", "isMaker")
+    link = "" if row["isMaker"] else row["orderLinkId"]
+    kept = {name: row[name] for name in names}
+    return {
+        **kept,
+        "orderLinkId": link,
+        "side": row["side"],
+        "execTime": row["execTime"],
+        "seq": row["seq"],
+    }
+
+
 def wallet_row(
     wallet: Mapping[str, Coin], coins: Iterable[str], dollars: Callable[[str], Decimal]
 ) -> Json:

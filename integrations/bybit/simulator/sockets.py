@@ -168,9 +168,11 @@ class Hub:
             return
         connection.answer(message, said)
         for topic in topics:
+            # A deep book tells its older listeners what changed before a newcomer joins them.
+            frame = self.first(topic)
             connection.topics.add(topic)
             self._listeners[topic].add(connection)
-            if frame := self.first(topic):
+            if frame:
                 connection.send(json.dumps(frame))
 
     def _fault(self, connection: Connection, message: Json, topics: object) -> str:
@@ -179,12 +181,18 @@ class Hub:
             return "error:request not authorized"
         if not isinstance(topics, list) or not topics:
             return "error:args must be a list of topics"
-        if connection.channel == "spot" and len(topics) > ARGS_LIMIT:
-            return f"args size >{ARGS_LIMIT}"
+        match connection.channel:
+            case "spot" if len(topics) > ARGS_LIMIT:
+                return f"args size >{ARGS_LIMIT}"
+            case "private" if _mixed(topics):
+                return "error:topics of all categories and of one cannot be in the same request"
+        return self._fault_of_one(connection, message["op"], topics)
+
+    def _fault_of_one(self, connection: Connection, op: str, topics: list[object]) -> str:
         for topic in topics:
             if not (isinstance(topic, str) and self.knows(connection.channel, topic)):
                 return f"error:handler not found,topic:{topic}"
-            if message["op"] == "subscribe" and topic in connection.topics:
+            if op == "subscribe" and topic in connection.topics:
                 return f"error:already subscribed,topic:{topic}"
         return ""
 
@@ -196,6 +204,12 @@ class Hub:
                 listeners.discard(connection)
                 if not listeners:
                     del self._listeners[topic]
+
+
+def _mixed(topics: list[object]) -> bool:
+    """Whether a request asks for a topic both as a whole and by category."""
+    names = {topic for topic in topics if isinstance(topic, str)}
+    return any(other.startswith(f"{name}.") for name in names for other in names)
 
 
 def pong(connection: Connection, message: Json) -> Json:
