@@ -23,6 +23,9 @@ READS = [
     "/api/orders",
     "/api/fills",
     "/api/round-trips",
+    "/api/metrics",
+    "/api/candles?symbol=BTCUSDT&interval=1",
+    "/api/export/candles.csv?symbol=BTCUSDT&interval=1",
 ]
 SWITCHES = ["/api/pause", "/api/resume"]
 
@@ -48,8 +51,18 @@ def test_who_steers(caller: Caller, bot: Bot, address: str, role: Role | None, s
         assert "trader, admin" in answer.json()["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    ("role", "status"),
+    [(Role.VIEWER, 403), (Role.TRADER, 400), (Role.ADMIN, 400), (Role.KILLER, 403), (None, 401)],
+)
+def test_who_deploys(caller: Caller, role: Role | None, status: int) -> None:
+    """Nobody's wish is empty, so those who may are told what is missing."""
+    assert caller(role).post("/api/deploy", {}, format="json").status_code == status
+
+
 def test_every_address_is_in_the_matrix() -> None:
-    told = {*READS, *SWITCHES, "/api/tv-alert", "/api/health", "/api/"}
+    reads = {address.partition("?")[0] for address in READS}
+    told = {*reads, *SWITCHES, "/api/deploy", "/api/tv-alert", "/api/health", "/api/"}
     offered = {
         "/api/" + str(pattern.pattern).replace("<slug:slug>", "btc-usdt")
         for pattern in api_urls.urlpatterns
