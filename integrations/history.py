@@ -100,11 +100,11 @@ def fetch(
             bars = _readable(exchange, symbol, interval, piece)
             taken = record_candles((bar for bar in bars if bar.closed), Window.at(now))
             written += taken.written
+            if interval == "1":
+                rollups.roll_up(symbol, piece.start, piece.end)
             if asked is not None:
                 asked.append(piece)
             progress(piece.bars(interval))
-        if interval == "1":
-            rollups.roll_up(symbol, span.start, span.end)
     return written
 
 

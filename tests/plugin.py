@@ -40,7 +40,10 @@ _running: dict[str, tuple[Server, ExitStack]] = {}
 
 
 def restart(name: str) -> None:
-    """Stop a server of the tests, as fast as it goes, and start it on the same port and files."""
+    """Stop a server of the tests, as fast as it goes, and start it on the same port and files.
+
+    Only from the main thread: the kernel ends a server when the thread that started it ends.
+    """
     server, up = _running[name]
     up.close()
     _serve(server)
