@@ -21,6 +21,10 @@ class AddressBanned(RateLimited):
     """This address is shut out, for ten minutes at least."""
 
 
+class ClockSkew(Broken):
+    """Refused for its time stamp, so nothing happened: our clock and theirs differ too much."""
+
+
 class NoSuchPath(Unresolved):
     """The server does not know this path; who answered so is not proven."""
 
@@ -35,6 +39,7 @@ class Means(StrEnum):
     RATE_LIMITED = "too many requests; the outcome is not proven"
     BANNED = "this address is shut out; the outcome is not proven"
     UNRESOLVED = "the outcome is not proven"
+    SKEWED = "nothing happened, and nothing will before the clock is read again"
     BROKEN = "nothing happened, and nothing will before a person acts"
 
 
@@ -129,7 +134,7 @@ CODES: dict[int, Code] = {
         },
     ),
     **_rows(
-        Means.BROKEN,
+        Means.SKEWED,
         Action.SYNC_CLOCK,
         {-1: "request expired on its way", 10002: "clocks differ too much"},
     ),
@@ -279,6 +284,8 @@ def error_for(number: int, message: str, now_ms: int, reset_ms: int | None = Non
             return AddressBanned(f"{number}: {said}", now_ms + BAN_MS)
         case Means.BROKEN:
             return Broken(f"{number}: {said}; {row.action}")
+        case Means.SKEWED:
+            return ClockSkew(f"{number}: {said}; set the machine's clock")
         case Means.UNRESOLVED:
             return Unresolved(f"{number}: {said}")
         case definite:

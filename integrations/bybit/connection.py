@@ -13,7 +13,7 @@ from uuid import uuid4
 import websocket
 from pybit.unified_trading import WebSocket
 
-from integrations.bybit.session import Revealing, revealed
+from integrations.bybit.client import Revealing, revealed
 
 HANDSHAKE_S = 5.0  # to connect and to become a WebSocket
 FRAME_S = 10.0  # for the rest of a frame that has begun

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from integrations.bybit import quotes, wire
+from integrations.bybit.client import Revealing
 from integrations.bybit.fields import (
     MalformedMessage,
     Row,
@@ -21,7 +22,7 @@ from integrations.bybit.limits import Limits
 from integrations.bybit.orders import Orders
 from integrations.bybit.orders import checked_client_id as _client_id
 from integrations.bybit.orders import checked_symbol as _symbol
-from integrations.bybit.session import TIMEOUT, Answer, Revealing, Session, Told
+from integrations.bybit.session import TIMEOUT, Answer, Session, Told
 from market.exchange import USUAL, Cancelled, ExchangeError, Placed, Refused, Unresolved
 from market.types import Balance, Candle, Fill, Instrument, Order, OrderRequest, Tick
 

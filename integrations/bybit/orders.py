@@ -85,23 +85,29 @@ class Orders:
                 done += [error.with_traceback(None)] * (len(items) - len(done))
                 break
             if turn.endpoint == kind.batch:
-                done += self._many(rest[: turn.units], turn, read)
+                done += self._many(rest[: turn.units], turn, by, read)
             else:
-                done.append(self._one(rest[0], turn, read))
+                done.append(self._one(rest[0], turn, by, read))
         return done
 
-    def _one(self, item: Row, turn: Turn, read: Callable[[Row, Row], T]) -> T | ExchangeError:
+    def _one(
+        self, item: Row, turn: Turn, by: float | None, read: Callable[[Row, Row], T]
+    ) -> T | ExchangeError:
         try:
-            return read(item, self._session.send(turn, {"category": "spot", **item}).result)
+            return read(item, self._session.send(turn, {"category": "spot", **item}, by).result)
         except ExchangeError as error:
             return error.with_traceback(None)
 
     def _many(
-        self, items: Sequence[Row], turn: Turn, read: Callable[[Row, Row], T]
+        self,
+        items: Sequence[Row],
+        turn: Turn,
+        by: float | None,
+        read: Callable[[Row, Row], T],
     ) -> list[T | ExchangeError]:
         """The items of one batch; none when there are no batches after all."""
         try:
-            answer = self._session.send(turn, {"category": "spot", "request": list(items)})
+            answer = self._session.send(turn, {"category": "spot", "request": list(items)}, by)
             rows, said = records(answer.result, "list"), records(answer.extra, "list")
         except ExchangeError as error:
             if _says_no_batches(error):

@@ -1,6 +1,5 @@
 """One key on one REST host: pybit's HTTP client made safe, every failure in one error family."""
 
-import logging
 import random
 import re
 import threading
@@ -9,34 +8,24 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 import urllib3
 from pybit.exceptions import FailedRequestError, InvalidRequestError
-from pybit.unified_trading import HTTP
 
-from integrations.bybit.codes import AddressBanned, error_for, error_for_status
-from integrations.bybit.fields import optional_text, rows
+from integrations.bybit.client import Clock, QuietHTTP, Revealing, quiet_client, revealed
+from integrations.bybit.codes import AddressBanned, ClockSkew, error_for, error_for_status
+from integrations.bybit.fields import number, optional_text, rows
 from integrations.bybit.limits import Limits, Turn, limits_of
 from market.exchange import Broken, ExchangeError, NotSent, RateLimited, Unresolved
 
-NO_RETRY = -999_999  # a code Bybit never sends; pybit takes an empty set for "use the defaults"
 TIMEOUT = (3.0, 7.0)  # seconds to connect, seconds to wait for each piece of the answer
+CLOCK_WITHIN_NS = 1_000_000_000  # a clock that took longer to read is not believed
 READS, READ_AGAIN_WITHIN_S = 3, 4.0
 LIMIT_HEADER, LEFT_HEADER = "X-Bapi-Limit", "X-Bapi-Limit-Status"
 RESET_HEADER = "X-Bapi-Limit-Reset-Timestamp"
-
-
-class Revealing(Protocol):
-    """A secret that prints as stars."""
-
-    def reveal(self) -> str: ...
-
-
-def revealed(secret: "str | Revealing") -> str:
-    return secret if isinstance(secret, str) else secret.reveal()
 
 
 class Outcome(StrEnum):
@@ -65,30 +54,14 @@ class NoKey(Broken):
     """There is no key to sign with, so nothing was sent."""
 
 
-class QuietHTTP(HTTP):  # type: ignore[misc]  # pybit has no types
-    """pybit's client, which neither prints its secret nor logs what it sends."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        # pybit adds a handler to its logger for every client when the root logger has none.
-        self.logger.handlers.clear()
-        self.logger.addHandler(logging.NullHandler())
-
-    def __repr__(self) -> str:
-        return f"QuietHTTP({self.endpoint})"
-
-    def _log_request(self, *_: object) -> None:
-        """Log nothing: the headers hold the key and the signature."""
-
-
 class Session:
     """Calls pybit's endpoint methods by name and returns their results, or raises ExchangeError.
 
     GETs are repeated a little after failures of transport or server. POSTs are sent exactly once,
-    whatever happens. Everything waits for its turn under the rate limits; NotSent is raised where
-    that would take too long. Broken is raised only where the request certainly had no effect. No
-    text, chain or frame of a raised error holds the request. One client per thread: a
-    requests.Session is not documented to be safe when shared.
+    whatever happens, but for those refused for their time stamp. Everything waits for its turn
+    under the rate limits; NotSent is raised where that would take too long. Broken is raised only
+    where the request certainly had no effect. No text, chain or frame of a raised error holds the
+    request. One client per thread: a requests.Session is not documented to be safe when shared.
     """
 
     def __init__(
@@ -113,6 +86,7 @@ class Session:
         self._timeout = timeout
         self._limits = limits or limits_of(self._url, revealed(key))
         self._told = told
+        self._clock = Clock()
         self._mine = threading.local()
 
     def __repr__(self) -> str:
@@ -136,15 +110,38 @@ class Session:
         """Wait for a turn to send; see Limits.turn."""
         return self._limits.turn(endpoints, wanted, by)
 
-    def send(self, turn: Turn, params: Mapping[str, object]) -> Answer:
-        """Send one request of pybit's method `turn.endpoint`, exactly once."""
+    def send(self, turn: Turn, params: Mapping[str, object], by: float | None = None) -> Answer:
+        """Send one request of pybit's method `turn.endpoint`, exactly once.
+
+        Refused for its time stamp it certainly had no effect: then the exchange's clock is read and
+        the same is sent once more, unless that is past `by` (time.monotonic).
+        """
         came = self._try(turn.endpoint, params)
         self._tell(turn, came)
+        if isinstance(came, ClockSkew) and self._read_clock():
+            in_time = by is None or time.monotonic() <= by
+            if in_time:
+                came = self._try(turn.endpoint, params)
+                self._tell(turn, came)
         if isinstance(came, Answer):
             return came
         # Raised here, outside every handler and without inner frames: the cause and its frames
         # hold the request with its signature, and error pages and trackers print both.
         raise came.with_traceback(None)
+
+    def _read_clock(self) -> bool:
+        """Sign by the exchange's clock from now on; False when it does not tell it."""
+        asked = time.time_ns()
+        came = self._try("get_server_time", {})
+        answered = time.time_ns()
+        if not isinstance(came, Answer) or answered - asked > CLOCK_WITHIN_NS:
+            return False
+        try:
+            theirs = int(number(came.result, "timeNano")) // 1_000_000
+        except Unresolved:
+            return False
+        self._clock.set(theirs, asked, answered)
+        return True
 
     def pages(self, endpoint: str, **params: str | int) -> Iterator[Answer]:
         """Read a list of the spot category page by page.
@@ -209,18 +206,14 @@ class Session:
         """This thread's client."""
         http: QuietHTTP | None = getattr(self._mine, "http", None)
         if http is None:
-            http = QuietHTTP(
-                api_key=revealed(self._key) or None,
-                api_secret=revealed(self._secret) or None,
+            http = quiet_client(
+                self._url,
+                self._key,
+                self._secret,
+                self._clock,
                 timeout=self._timeout,
                 recv_window=self._recv_window,
-                force_retry=False,
-                max_retries=1,
-                retry_codes={NO_RETRY},
-                log_requests=False,
             )
-            http.endpoint = self._url
-            http.client.trust_env = False  # no proxy variables, no .netrc
             http.client.hooks["response"].append(self._judge)
             self._mine.http = http
         return http

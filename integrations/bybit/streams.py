@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from integrations.bybit.client import Revealing
 from integrations.bybit.connection import Connection, Hear, NotConnected
-from integrations.bybit.session import Revealing
 
 log = logging.getLogger(__name__)
 

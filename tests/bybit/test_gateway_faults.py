@@ -4,12 +4,13 @@ import logging
 import threading
 import time
 import traceback
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
-from integrations.bybit.codes import BAN_MS, CODES, LONGEST_WAIT_MS, AddressBanned, Means
+from integrations.bybit.client import QuietHTTP
+from integrations.bybit.codes import BAN_MS, CODES, LONGEST_WAIT_MS, AddressBanned, ClockSkew, Means
 from integrations.bybit.gateway import Gateway
-from integrations.bybit.session import QuietHTTP
 from market.exchange import (
     AlreadyExists,
     Broken,
@@ -22,7 +23,18 @@ from market.exchange import (
 )
 from market.types import OrderRequest, Side, decimal
 from tests.bybit.conftest import KEY, SECRET
-from tests.bybit.fake_rest import FakeRest, cut_short, dropped, ok, page, raw, refused, silent
+from tests.bybit.fake_rest import (
+    Answer,
+    Asked,
+    FakeRest,
+    cut_short,
+    dropped,
+    ok,
+    page,
+    raw,
+    refused,
+    silent,
+)
 
 CREATE, CANCEL, REALTIME = "/v5/order/create", "/v5/order/cancel", "/v5/order/realtime"
 REQUEST = OrderRequest("g1-3-0-B-1", "PEPEUSDT", Side.BUY, decimal("0.00000416"), decimal("1E+6"))
@@ -34,6 +46,7 @@ ERRORS = {
     Means.RATE_LIMITED: RateLimited,
     Means.BANNED: AddressBanned,
     Means.UNRESOLVED: Unresolved,
+    Means.SKEWED: ClockSkew,
     Means.BROKEN: Broken,
 }
 
@@ -54,7 +67,7 @@ def test_every_code_becomes_its_error_after_one_post(
     assert type(error) is ERRORS[means]
     assert str(code) in str(error)
     assert "words of the exchange" in str(error)
-    assert len(bybit.asked) == 1
+    assert len(bybit.to(CREATE)) == 1
 
 
 def test_the_codes_that_prove_nothing_are_never_taken_for_a_no() -> None:
@@ -292,3 +305,64 @@ def test_each_thread_has_its_own_client(bybit: FakeRest, gateway: Gateway) -> No
     other.join()
     first, second, third = (one.thread for one in bybit.asked)
     assert first == second != third
+
+
+def clocked(skew_ms: int) -> Answer:
+    """Bybit's rule for time stamps, by a clock that differs from ours."""
+
+    def answer(handler: BaseHTTPRequestHandler, asked: Asked) -> None:
+        server = int(time.time() * 1000) + skew_ms
+        head = {name.lower(): value for name, value in asked.headers.items()}
+        stamp, window = int(head["x-bapi-timestamp"]), int(head["x-bapi-recv-window"])
+        fits = window == 5_000 and server - window <= stamp < server + 1_000
+        said = ok({"orderId": "1", "orderLinkId": "g1-3-0-B-1"}) if fits else refused(10002)
+        said(handler, asked)
+
+    return answer
+
+
+def telling(skew_ms: int) -> Answer:
+    def answer(handler: BaseHTTPRequestHandler, asked: Asked) -> None:
+        nano = time.time_ns() + skew_ms * 1_000_000
+        ok({"timeSecond": str(nano // 10**9), "timeNano": str(nano)})(handler, asked)
+
+    return answer
+
+
+@pytest.mark.parametrize("skew_ms", [6_000, -1_200, -3_600_000])
+def test_a_clock_that_is_off_is_read_anew_and_the_same_order_goes_again(
+    bybit: FakeRest, gateway: Gateway, skew_ms: int
+) -> None:
+    bybit.on(CREATE, clocked(skew_ms))
+    bybit.on("/v5/market/time", telling(skew_ms))
+    assert gateway.place(REQUEST) == "1"
+    first, second = bybit.to(CREATE)
+    assert first.body == second.body
+    assert second.is_signed_with(KEY, SECRET)
+    gateway.place(REQUEST)
+    assert len(bybit.to(CREATE)) == 3, "the clock is right from now on"
+    assert len(bybit.to("/v5/market/time")) == 1
+
+
+@pytest.mark.parametrize("trouble", [raw("", 503), ok({}), ok({"timeNano": "soon"}), telling(0)])
+def test_a_clock_that_cannot_be_mended_is_broken_after_one_more_try(
+    bybit: FakeRest, gateway: Gateway, trouble: Answer
+) -> None:
+    bybit.on(CREATE, clocked(60_000))
+    bybit.on("/v5/market/time", trouble)
+    assert isinstance(failure(gateway), Broken)
+    assert len(bybit.to(CREATE)) <= 2
+
+
+def test_a_batch_refused_for_its_stamp_is_not_sent_again_past_its_time(
+    bybit: FakeRest, gateway: Gateway
+) -> None:
+    def late(handler: BaseHTTPRequestHandler, asked: Asked) -> None:
+        time.sleep(0.25)
+        telling(6_000)(handler, asked)
+
+    bybit.on("/v5/order/create-batch", clocked(6_000))
+    bybit.on("/v5/market/time", late)
+    outcomes = gateway.place_many([REQUEST, REQUEST], by=time.monotonic() + 0.2)
+    assert all(isinstance(one, ClockSkew) for one in outcomes)
+    assert len(bybit.to("/v5/order/create-batch")) == 1
