@@ -67,11 +67,13 @@ browser:
 			echo "no Chromium found: browser tests are skipped"; \
 		fi; }
 
+# Tests run on the very versions that users get, whatever a tool of the tests asks for.
 lock: $(DEV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check uv
 	@for each in requirements requirements-dev; do \
+		case $$each in *-dev) same="--override requirements.txt requirements.txt";; *) same=;; esac; \
 		$(BIN)/uv pip compile --quiet --generate-hashes --no-annotate --no-header \
 			--no-emit-index-url --no-emit-find-links --python-version 3.11 \
-			--python-platform x86_64-unknown-linux-gnu $$each.in -o $$each.txt >/dev/null \
+			--python-platform x86_64-unknown-linux-gnu $$same $$each.in -o $$each.txt >/dev/null \
 		&& sed -i "1i # Made from $$each.in by \`make lock\`: exact versions, each file proved by its hash." $$each.txt; \
 	done
