@@ -17,12 +17,14 @@ DEV := $(VENV)/.dev-$(call sum,requirements-dev.txt)
 
 FIND_CHROMIUM := { command -v chromium || command -v chromium-browser || command -v google-chrome; }
 
-.PHONY: help run test lint lock browser
+.PHONY: help run test test-timescale bench lint lock browser
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make run    start GridTrader in paper mode on http://127.0.0.1:8000"
 	@echo "make test   run the whole suite; ARGS=\"-k words\" chooses tests"
+	@echo "make test-timescale   the storage tests on a real TimescaleDB, built on the spot"
+	@echo "make bench  one JSON line per benchmark; ARGS=\"ingest\" chooses"
 	@echo "make lint   ruff and mypy"
 	@echo "make lock   choose versions anew from requirements*.in"
 
@@ -32,6 +34,14 @@ run: $(RUNTIME)
 test: $(DEV) browser
 	@CHROMIUM="$${CHROMIUM:-$$($(FIND_CHROMIUM) || echo /usr/bin/chromium)}" \
 	exec $(BIN)/python -m pytest $(ARGS)
+
+# What is stored as time series; tests/timescale/build.sh makes the server once (about 30 s).
+test-timescale: $(DEV)
+	@server=$$(tests/timescale/build.sh $(VENV)) && TIMESCALE_SERVER="$$server" \
+	exec $(BIN)/python -m pytest tests/market tests/test_postgresql.py $(ARGS)
+
+bench: $(DEV)
+	@exec $(BIN)/python -m bench $(ARGS)
 
 lint: $(DEV)
 	$(BIN)/ruff check .
