@@ -44,7 +44,7 @@ class Refused(NotTaken):
 class Connection:
     """Calls of Notion, no more of them than it takes. Not for several threads at once."""
 
-    def __init__(self, token: str, base_url: str, pace_s: float = PACE_S) -> None:
+    def __init__(self, token: str, base_url: str, pace_s: float) -> None:
         self.api = Client(
             auth=token,
             base_url=base_url,
@@ -82,7 +82,7 @@ class Connection:
 def from_settings() -> Connection | None:
     """The connection of the settings; None while Notion is not set up."""
     token = settings.NOTION_TOKEN.reveal()
-    return Connection(token, settings.NOTION_BASE_URL) if token else None
+    return Connection(token, settings.NOTION_BASE_URL, PACE_S) if token else None
 
 
 def _refusal(error: HTTPResponseError) -> NotTaken:
