@@ -1,10 +1,24 @@
 """The guards at work: bots' state read for risk's pure rules, and what follows from them."""
 
+import logging
+from decimal import Decimal
+
+from django.db import transaction
+from django.utils import timezone
+
+from bots import facts
 from bots.models import Bot
 from integrations.bybit.session import Outcome, Told
+from risk import audit, halts
 from risk.calls import Tally
+from risk.guards import Level, Reading
+from risk.models import Guard, GuardEvent
+
+log = logging.getLogger(__name__)
 
 BTC_FILTERED = "btc-filtered"  # the subject of every bot that buys only while BTC is stable
+WHO = "watchdog"
+_LOUD = {Level.TRIPPED: logging.CRITICAL, Level.WARNING: logging.WARNING}
 
 
 def subjects_of(bot: Bot) -> list[str]:
@@ -25,3 +39,80 @@ def counted_in(tally: Tally) -> Told:
         tally.note(failed=outcome is Outcome.FAILED)
 
     return told
+
+
+def standing(name: str, subject: str) -> Level:
+    """How a guard stands, as last noted."""
+    row = Guard.objects.filter(name=name, subject=subject).values_list("state", flat=True).first()
+    return Level(row) if row else Level.CLEAR
+
+
+def note(reading: Reading) -> bool:
+    """Keep a reading; True when the guard's state changed, with history, audit row and alarm.
+
+    A guard that kills does so once, when it trips: whoever re-arms although it still stands does
+    so knowingly.
+    """
+    before = standing(reading.name, reading.subject)
+    trips = before is not Level.TRIPPED and reading.level is Level.TRIPPED
+    if trips and reading.kills and halts.killed() is None:
+        halts.arm(reason=reading.did, by=f"guard {reading.name}", origin=WHO)
+    now = timezone.now()
+    facts_ = {
+        "value": _kept(reading.value),
+        "limit": _kept(reading.limit),
+        "unit": reading.unit,
+        "did": reading.did[:200],
+        "no_buys": reading.no_buys,
+        "checked_at": now,
+    }
+    known = Guard.objects.filter(
+        name=reading.name, subject=reading.subject, state=str(reading.level)
+    )
+    if known.update(**facts_):
+        return False
+    with transaction.atomic():
+        Guard.objects.update_or_create(
+            name=reading.name,
+            subject=reading.subject,
+            defaults={**facts_, "state": str(reading.level), "since": now},
+        )
+        if before is reading.level:  # it was never looked at before, and is clear
+            return False
+        _write_down(reading, before)
+    log.log(
+        _LOUD.get(reading.level, logging.INFO), "%s%s of %s is %s: %s",
+        "ALARM " if reading.level is Level.TRIPPED else "",
+        reading.name, reading.subject, reading.level, reading.did or reading.value,
+    )  # fmt: skip
+    if reading.no_buys:
+        facts.tell(_concerned(reading.subject))
+    return True
+
+
+def _write_down(reading: Reading, before: Level) -> None:
+    GuardEvent.objects.create(
+        name=reading.name,
+        subject=reading.subject,
+        value=_kept(reading.value),
+        limit=_kept(reading.limit),
+        state=str(reading.level),
+        did=reading.did[:200],
+        at=timezone.now(),
+    )
+    audit.record(
+        "guard", reading.subject, who=f"guard {reading.name}", origin=WHO,
+        before={"state": before}, after={"state": reading.level, "value": _kept(reading.value)},
+        reason=reading.did,
+    )  # fmt: skip
+
+
+def _concerned(subject: str) -> list[int]:
+    """The bots whose ticks have to look again."""
+    bots = Bot.objects.select_related("config").exclude(config=None)
+    return [bot.pk for bot in bots if subject in (halts.ALL, *subjects_of(bot))]
+
+
+def _kept(value: Decimal | None) -> Decimal | None:
+    """As many digits as its column has."""
+    return None if value is None else value.quantize(Decimal("1e-12"))

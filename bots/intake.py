@@ -10,6 +10,7 @@ from django.db import DatabaseError, InterfaceError, connection
 
 from bots import facts, live
 from bots.models import Bot
+from bots.stoploss import StopLosses
 from integrations.bybit import quotes, wire
 from integrations.bybit.fields import MalformedMessage, Row, records
 from integrations.bybit.streams import Connected, Disconnected, Event, Message
@@ -18,11 +19,13 @@ from market.forming import Forming
 from market.merge import count_refusals
 from market.sieve import Refusals, Window
 from market.types import Tick
+from risk import pulse
 
 log = logging.getLogger(__name__)
 
 PRICE_PACE_S = 0.25  # prices are written and shown four times a second
 OPEN_BAR_PACE_S = 1.0  # a bar that is still open is written once a second, a closed one at once
+PULSE_PACE_S = 1.0
 GATHER = 500  # events read in one go
 WAIT_S = 0.05
 
@@ -42,7 +45,9 @@ class Intake:
         self._bars = Forming()
         self._refused = Refusals()
         self._slugs: dict[str, list[str]] = {}
-        self._priced = self._barred = 0.0
+        self._stops = StopLosses()
+        self._heard: set[str] = set()  # pairs that said something since the last sign of life
+        self._priced = self._barred = self._pulsed = 0.0
         self._missed = False  # a fact could not be kept: the database was away
 
     def wait_for_symbols(self, stopping: threading.Event) -> Sequence[str]:
@@ -82,6 +87,7 @@ class Intake:
                     log.warning("%s stream is down: %s", feed, why)
         self._write_prices()
         self._write_bars()
+        self._write_pulses()
 
     def _read(self, frame: Row) -> None:
         """Take one frame in. What is not understood is left out and caught up by REST."""
@@ -106,8 +112,12 @@ class Intake:
             for trade in quotes.trades(frame):
                 self._bars.traded(trade.symbol, trade.price, trade.quantity, trade.time)
         if tick := self._quotes.see(frame):
-            self._ticks[tick.symbol] = tick
-            self._clock = max(self._clock or 0, tick.time)
+            self._heard.add(tick.symbol)
+            if self._stops.believes(tick):
+                self._ticks[tick.symbol] = tick
+                self._clock = max(self._clock or 0, tick.time)
+                for bot_id in self._stops.see(tick):
+                    self._nudge(bot_id)
 
     def _keep_fills(self, frame: Row) -> None:
         for row in records(frame, "data"):
@@ -134,6 +144,13 @@ class Intake:
                 live.price(slug, tick)
         self._ticks.clear()
         self._priced = now
+
+    def _write_pulses(self) -> None:
+        now = time.monotonic()
+        if self._heard and now - self._pulsed >= PULSE_PACE_S:
+            pulse.beat(*(f"{pulse.STREAM}:{symbol}" for symbol in self._heard))
+            self._heard.clear()
+            self._pulsed = now
 
     def _write_bars(self) -> None:
         now = time.monotonic()

@@ -7,7 +7,7 @@ it is away, orders are told to be ours by their client ids, and a file stands fo
 import logging
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
@@ -31,6 +31,8 @@ IN_TIME = timedelta(seconds=5)  # not seen empty by then is INCOMPLETE
 PAUSE_S = 0.1  # between two looks
 CALM_PAUSE_S = 0.5  # while waiting for the second look
 AGREE_WITHIN_S = 10.0
+UNTENDED = timedelta(seconds=4)  # then somebody else carries the kill on
+WATCH_S = 5.0  # between two looks while a kill that is done stands
 IN_FLIGHT_FOR = timedelta(minutes=1)  # older orders of unknown fate are listed, or are nowhere
 
 _MADE_BY_US = re.compile(r"g[a-z0-9]{7}v\d+", re.ASCII)
@@ -72,17 +74,21 @@ def course_of(halt: Halt) -> Course:
     )
 
 
-def step(exchange: Exchange, course: Course) -> Course:
-    """One look at the exchange, and a cancel for each order of ours that it shows."""
+def step(exchange: Exchange, course: Course, *, database: bool = True) -> Course:
+    """One look at the exchange, and a cancel for each order of ours that it shows.
+
+    Without `database` only the ids tell what is ours, and nothing is asked of it.
+    """
+    tags = _tags() if database else set()
     try:
-        listed = [order for order in exchange.open_orders() if is_ours(order)]
+        listed = [order for order in exchange.open_orders() if is_ours(order, tags)]
     except ExchangeError as error:
         course = _with_trouble(course, f"open orders are not to be seen: {error}")
-        _cancel(exchange, _thought_alive())  # blind, but better than waiting
+        _cancel(exchange, _thought_alive() if database else [])  # blind, but better than waiting
         return course
     now = timezone.now()
     wanted = [(order.symbol, order.client_id) for order in listed]
-    if course.sent_at is None:
+    if course.sent_at is None and database:
         wanted += [name for name in _in_flight() if name not in wanted]
     if not wanted:
         return _seen_empty(course, now)
@@ -117,12 +123,12 @@ def _with_trouble(course: Course, trouble: str) -> Course:
     return replace(course, trouble=trouble[:300], state=state)
 
 
-def is_ours(order: DomainOrder) -> bool:
+def is_ours(order: DomainOrder, tags: Collection[str] = ()) -> bool:
     """Whether an id is of our making; foreign orders are never touched."""
     slot = ids.slot(order.client_id)
     if slot is None:
         return False
-    return bool(_MADE_BY_US.fullmatch(slot.grid)) or slot.grid.rpartition("v")[0] in _tags()
+    return bool(_MADE_BY_US.fullmatch(slot.grid)) or slot.grid.rpartition("v")[0] in tags
 
 
 def _tags() -> set[str]:
@@ -165,11 +171,19 @@ Save = Callable[[Course], None]
 
 
 def run(
-    exchange: Exchange, course: Course, save: Save, *, enough: Callable[[Course], bool]
+    exchange: Exchange,
+    course: Course,
+    save: Save,
+    *,
+    enough: Callable[[Course], bool],
+    database: Callable[[], bool] = lambda: True,
 ) -> Course:
-    """Look and cancel until it is DONE, or until `enough` says so; every step is saved."""
+    """Look and cancel until it is DONE, or until `enough` says so; every step is saved.
+
+    `database` tells, before each step, whether there is one to ask.
+    """
     while not enough(course):
-        course = step(exchange, course)
+        course = step(exchange, course, database=database())
         save(course)
         if course.is_over:
             log.critical("ALARM the kill is done: no order of ours was open at two looks")
@@ -255,3 +269,58 @@ def agreed(exchange: Exchange, within_s: float = AGREE_WITHIN_S) -> reconcile.Co
 
 def _line(error: Exception) -> str:
     return " ".join(str(error).split())
+
+
+class Tender:
+    """Carries on what others began: a kill that nobody works on, or that a file stands for."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._blind: Course | None = None
+        self._taken = 0  # the halt that is in our care
+        self._looked = 0.0
+
+    def tend(self) -> None:
+        """One step, if one is due. Raises DatabaseError while the database is away."""
+        self._blind = None
+        if halts.flagged():
+            halts.commit_flag("watchdog")
+        halt = halts.killed()
+        if halt is None:
+            return
+        if not halt.audited:
+            halts.write_down(halt)
+        course = course_of(halt)
+        if not self._is_due(halt, course):
+            return
+        self._taken, self._looked = halt.pk, time.monotonic()
+        after = step(self._exchange, course)
+        if course.is_over and not after.is_over and after.open_orders:
+            log.critical("ALARM %d orders of ours rest under a kill", after.open_orders)
+        if after.is_over and not course.is_over:
+            log.critical("ALARM the kill is done: no order of ours was open at two looks")
+            self._settle()
+        saved_to(halt)(after)
+
+    def _is_due(self, halt: Halt, course: Course) -> bool:
+        pause = time.monotonic() - self._looked
+        if course.is_over:
+            return pause > WATCH_S
+        if course.state == State.VERIFYING and pause < CALM_PAUSE_S:
+            return False
+        left = halt.tended_at is None or timezone.now() - halt.tended_at > UNTENDED
+        return left or halt.pk == self._taken
+
+    def _settle(self) -> None:
+        """Learn by REST what became of the orders that were cancelled."""
+        try:
+            reconcile.sweep(self._exchange)
+        except ExchangeError as error:
+            log.warning("no sweep after the kill: %s", error)
+
+    def tend_blindly(self) -> None:
+        """The same without a database, as long as the file says so."""
+        if not halts.flagged():
+            return
+        before = self._blind or Course(committed_at=timezone.now())
+        self._blind = step(self._exchange, before, database=False)

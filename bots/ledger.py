@@ -63,15 +63,23 @@ def _signed(amount: F, *, buy: int) -> Sum:
     )
 
 
-def equity() -> Decimal | None:
-    """The account's worth in quote at the last prices; None while a price is not known."""
+def worth_of_coins() -> Mapping[str, Decimal]:
+    """What one of each coin is worth in quote, at the last prices; those without one are left out.
+
+    Quote coins are taken to be worth one another.
+    """
     prices = {price.symbol: price.last for price in Price.objects.all()}
     worth = {}
     for pair in Instrument.objects.all():
         worth[pair.quote] = ONE
         if pair.symbol in prices:
             worth[pair.base] = prices[pair.symbol]
-    held = balances()
+    return worth
+
+
+def equity() -> Decimal | None:
+    """The account's worth in quote at the last prices; None while a price is not known."""
+    worth, held = worth_of_coins(), balances()
     if not held or any(coin not in worth for coin, amount in held.items() if amount):
         return None
     return sum((amount * worth[coin] for coin, amount in held.items() if amount), ZERO)

@@ -12,10 +12,13 @@ from gridtrader.env import EnvError
 from gridtrader.hosting import borrowed
 from gridtrader.services import ServiceError
 
-# Commands that talk to no database. `up` starts the servers itself.
+# Commands that talk to no database, or must not wait for one. `up` starts the servers itself.
 SERVERLESS = frozenset(
-    ("up", "simulator", "backtest", "optimize", "help", "version", "check", "diffsettings")
-)
+    (
+        "up", "simulator", "backtest", "optimize", "kill", "watchdog",
+        "help", "version", "check", "diffsettings",
+    )
+)  # fmt: skip
 
 
 def take_data_dir(arguments: list[str]) -> list[str]:

@@ -113,6 +113,7 @@ class Lineup:
             celery("worker", "-l", "info", *threads, *alone, name="worker"),
             celery("beat", "-l", "warning", *scheduler, "--pidfile=", name="beat"),
             self._command("stream"),
+            self._command("watchdog"),
         ]
 
     def _command(self, name: str, *arguments: str, fatal: Signals = SIGKILL) -> Child:

@@ -167,7 +167,7 @@ def commit_flag(by: str) -> Halt | None:
     reason = flagged()
     if not reason:
         return None
-    halt = arm(reason=reason, by=by, origin="kill.pending")
+    halt = killed() or arm(reason=reason, by=by, origin="kill.pending")
     flag().unlink(missing_ok=True)
     return halt
 

@@ -9,9 +9,15 @@ from risk.models import Pulse
 STREAM, WATCHDOG = "stream", "watchdog"
 
 
-def beat(name: str) -> None:
-    """This loop is alive."""
-    Pulse.objects.update_or_create(name=name, defaults={"at": timezone.now()})
+def beat(*names: str) -> None:
+    """These loops are alive."""
+    now = timezone.now()
+    Pulse.objects.bulk_create(
+        [Pulse(name=name, at=now) for name in sorted(names)],
+        update_conflicts=True,
+        unique_fields=["name"],
+        update_fields=["at"],
+    )
 
 
 def silence(name: str) -> timedelta | None:

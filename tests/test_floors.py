@@ -29,6 +29,7 @@ def floor(path: Path) -> int:  # noqa: PLR0911 - a table of floors reads best as
         return 0
     if (app, name) in {
         ("market", "exchange"), ("market", "matching"), ("market", "volatility"), ("risk", "rules"),
+        ("risk", "guards"), ("risk", "belief"), ("risk", "gate"),
     } or rest[0] == "grid":  # fmt: skip
         return 1
     if path.parent == Path("bots") and name in {"engine", "backtest", "sweep"}:

@@ -21,6 +21,7 @@ MARKS = {
     "worker": "gridtrader worker",
     "beat": "gridtrader beat",
     "stream": "manage.py stream",
+    "watchdog": "manage.py watchdog",
 }
 
 

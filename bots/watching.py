@@ -1,0 +1,264 @@
+"""What the watchdog measures: volatility, calls, equity, BTC, silence, clock, and the books."""
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal
+
+from django.db.models import Max
+from django.utils import timezone
+
+from bots import guarding, killing, ledger, reconcile
+from bots.guarding import BTC_FILTERED, standing
+from bots.models import Bot, CapitalMove, Fill, Order
+from bots.stoploss import StopLosses
+from integrations.bybit.gateway import Gateway
+from market import series
+from market.models import Price
+from market.types import OPEN, ZERO, plain
+from market.volatility import MINUTE_MS, StabilityRule, stability
+from risk import audit, calls, guards, halts, policy, pulse
+from risk.guards import Level, Reading
+from risk.models import EquityPoint, Policy
+
+log = logging.getLogger(__name__)
+
+BTC = "BTCUSDT"
+DAY_BARS, LATELY_BARS, HOURS_BARS = 24 * 60, 30, 4 * 60
+PRICE_AGE = timedelta(seconds=5)  # an older price stops nothing
+EQUITY_EVERY_S = 5.0
+USUAL_FOR_S = 60.0  # a median of 24 hours is good for that long
+ALIVE = (Bot.State.DEPLOYING, Bot.State.RUNNING, Bot.State.PAUSED, Bot.State.STOPPING)
+
+
+class Watch:
+    """The guards that the database alone can judge."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._summed = 0.0
+        self._stops = StopLosses()
+        self._usual: dict[str, tuple[float, Decimal | None]] = {}
+
+    def judge(self) -> None:
+        """Look at everything once. Raises DatabaseError while the database is away."""
+        thresholds = policy.current()
+        bots = list(Bot.objects.filter(state__in=ALIVE).select_related("config"))
+        prices = {row.symbol: row for row in Price.objects.all()}
+        symbols = sorted({bot.symbol for bot in bots} & prices.keys())
+        pairs = [self._breaker(symbol, prices[symbol], thresholds) for symbol in symbols]
+        for reading in pairs:
+            guarding.note(reading)
+        guarding.note(guards.breakers(pairs, thresholds.breakers_to_kill))
+        counted = calls.rate()
+        guarding.note(
+            guards.api_errors(
+                counted.calls,
+                counted.failures,
+                most=thresholds.api_errors,
+                least_calls=thresholds.api_calls,
+                before=standing("API errors", "all"),
+            )
+        )
+        if time.monotonic() - self._summed > EQUITY_EVERY_S:
+            self._summed = time.monotonic()
+            _judge_equity(thresholds)
+        if any(bot.config and bot.config.btc_filter for bot in bots):
+            guarding.note(_btc_gate(prices.get(BTC), bots, thresholds))
+        self._judge_silence(bots, thresholds)
+        self._judge_stops(prices)
+
+    def _breaker(self, symbol: str, price: Price, thresholds: Policy) -> Reading:
+        now = price.to_domain().time
+        bars = series.read(symbol, "1", now, LATELY_BARS)
+        return guards.breaker(
+            symbol, bars, self._usual_range(symbol, now), now,
+            most=thresholds.breaker_return, ratio=thresholds.breaker_range,
+            minutes=thresholds.breaker_minutes,
+        )  # fmt: skip
+
+    def _usual_range(self, symbol: str, now: int) -> Decimal | None:
+        at, usual = self._usual.get(symbol, (0.0, None))
+        if not at or time.monotonic() - at > USUAL_FOR_S:
+            usual = guards.usual_range(series.read(symbol, "1", now, DAY_BARS))
+            self._usual[symbol] = time.monotonic(), usual
+        return usual
+
+    def _judge_stops(self, prices: Mapping[str, Price]) -> None:
+        """Stop-losses on the prices that are kept: the stream may be away while ticks ask REST."""
+        fresh = timezone.now() - PRICE_AGE
+        for row in prices.values():
+            tick = row.to_domain()
+            if row.received_at > fresh and self._stops.believes(tick):
+                self._stops.see(tick)
+
+    def _judge_silence(self, bots: list[Bot], thresholds: Policy) -> None:
+        """The dead-man rules: bots that nobody ticks, feeds that say nothing."""
+        if halts.killed() is not None:
+            return  # ticks stand back while a kill is at work
+        lived = Decimal(round(time.monotonic() - self._began))
+        now = timezone.now()
+        for bot in bots:
+            seen = bot.looked_at or bot.state_since
+            quiet = Decimal(round((now - seen).total_seconds())) if seen else ZERO
+            _note_silence("ticks", bot.subject, min(quiet, lived), thresholds.tick_silence)
+        for symbol in sorted({bot.symbol for bot in bots}):
+            silence = pulse.silence(f"{pulse.STREAM}:{symbol}")
+            quiet = lived if silence is None else Decimal(round(silence.total_seconds()))
+            _note_silence("feed", f"pair:{symbol}", min(quiet, lived), thresholds.stream_silence)
+
+
+def _note_silence(name: str, subject: str, seconds: Decimal, limit: int) -> None:
+    before = standing(name, subject)
+    guarding.note(
+        guards.silence(name, subject, max(seconds, ZERO), limit=Decimal(limit), before=before)
+    )
+
+
+def _judge_equity(thresholds: Policy) -> None:
+    worth, deposits = ledger.equity(), net_deposits()
+    if worth is None or deposits is None or deposits <= 0:
+        return
+    alerts = [thresholds.equity_alert, thresholds.equity_alert_2, thresholds.equity_alert_3]
+    guarding.note(
+        guards.equity(
+            worth,
+            deposits,
+            alerts=alerts,
+            kill=thresholds.equity_kill,
+            before=standing("equity", "all"),
+        )
+    )
+    highest = EquityPoint.objects.filter(subject="all").aggregate(most=Max("equity"))["most"]
+    guarding.note(guards.drawdown(worth, max(worth, highest or worth), alerts=alerts))
+
+
+def net_deposits() -> Decimal | None:
+    """What came into the account less what left it, in quote; coins at their last prices.
+
+    None while a price is not known. With coins of its own the account's loss is then what trading
+    lost, not what holding them did.
+    """
+    worth = ledger.worth_of_coins()
+    moves: dict[str, Decimal] = defaultdict(lambda: ZERO)
+    for coin, amount in CapitalMove.objects.values_list("coin", "amount"):
+        moves[coin] += amount
+    if any(coin not in worth for coin, amount in moves.items() if amount):
+        return None
+    return sum((amount * worth[coin] for coin, amount in moves.items() if amount), ZERO)
+
+
+def _btc_gate(price: Price | None, bots: list[Bot], thresholds: Policy) -> Reading:
+    """Whether bots with the BTC filter may buy."""
+    fresh = price is not None and timezone.now() - price.received_at < timedelta(
+        seconds=thresholds.stream_silence
+    )
+    stops = [b.config.stop_loss for b in bots if b.symbol == BTC and b.config]
+    stop_loss = max((stop for stop in stops if stop is not None), default=None)
+    rule = StabilityRule(
+        closes_at=thresholds.btc_closes,
+        opens_below=thresholds.btc_opens,
+        calm_ms=thresholds.btc_calm_minutes * MINUTE_MS,
+    )
+    if price is None:
+        reason, moved = "BTC's price is not known", None
+    else:
+        tick = price.to_domain()
+        bars = series.read(BTC, "1", tick.time, HOURS_BARS)
+        found = stability(bars, tick.time, tick.last, stop_loss=stop_loss, fresh=fresh, rule=rule)
+        reason = found.reason
+        hour = [bar for bar in bars if tick.time - bar.time <= 61 * MINUTE_MS]
+        moved = abs(tick.last / hour[0].open - 1) if hour else None
+    level = Level.TRIPPED if reason else Level.CLEAR
+    return Reading(
+        "BTC gate", BTC_FILTERED, moved, thresholds.btc_closes, "share an hour", level,
+        f"buys withheld: {reason}" if reason else "", no_buys=True,
+    )  # fmt: skip
+
+
+class Books:
+    """The guards that ask the exchange: its clock, its open orders, its wallet."""
+
+    def __init__(self, exchange: Gateway) -> None:
+        self._exchange = exchange
+        self._residuals: Mapping[str, Decimal] = {}
+        self._orders: frozenset[str] = frozenset()
+
+    def check(self) -> None:
+        """Look once. Raises ExchangeError, DatabaseError."""
+        self._check_clock()
+        if not Bot.objects.exclude(deployed_at=None).exists():
+            return
+        self._check_orders()
+        self._check_wallet()
+
+    def _check_clock(self) -> None:
+        thresholds = policy.current()
+        began = time.time()
+        theirs = self._exchange.server_time_ms()
+        ours = (began + time.time()) / 2 * 1000
+        guarding.note(
+            guards.clock(
+                Decimal(round(ours - theirs)),
+                warn=Decimal(thresholds.clock_warn),
+                stop=Decimal(thresholds.clock_stop),
+                before=standing("clock", "all"),
+            )
+        )
+
+    def _check_orders(self) -> None:
+        """Orders that one side alone thinks open, at two looks: messages take a moment."""
+        known = set(Order.objects.filter(status__in=OPEN).values_list("client_id", flat=True))
+        listed = self._exchange.open_orders()
+        after = set(Order.objects.filter(status__in=OPEN).values_list("client_id", flat=True))
+        tags = set(Bot.objects.values_list("tag", flat=True))
+        ours = {order.client_id for order in listed if killing.is_ours(order, tags)}
+        differ = frozenset((known & after) ^ ours) - (known ^ after)
+        lasting = sorted(differ & self._orders)
+        self._orders = differ
+        guarding.note(guards.differences("reconcile", lasting, "orders"))
+        guarding.note(guards.foreign(len(listed) - len(ours)))
+
+    def _check_wallet(self) -> None:
+        """What the wallet holds beside our books; what lasts came or left from outside."""
+        residuals = self._difference()
+        if residuals is None:
+            return
+        lasting = {c: d for c, d in residuals.items() if self._residuals.get(c) == d}
+        self._residuals = residuals
+        found = [f"{coin} {plain(amount)}" for coin, amount in sorted(lasting.items())]
+        guarding.note(guards.differences("accounting", found, "coins"))
+        if lasting and _executions_agree(self._exchange):
+            for coin, amount in lasting.items():
+                _book_outside_move(coin, amount)
+            self._residuals = {}
+
+    def _difference(self) -> dict[str, Decimal] | None:
+        """Wallet less books, by coin; None when our books moved while we looked."""
+        reconcile.sweep(self._exchange)
+        fills = Fill.objects.count()
+        books = ledger.balances()
+        wallet = {balance.coin: balance.total for balance in self._exchange.balances()}
+        if Fill.objects.count() != fills:
+            return None
+        coins = wallet.keys() | books.keys()
+        found = {coin: wallet.get(coin, ZERO) - books.get(coin, ZERO) for coin in coins}
+        return {coin: amount for coin, amount in found.items() if amount}
+
+
+def _book_outside_move(coin: str, amount: Decimal) -> None:
+    """Coins came or left by another way than our orders: into the books, and told."""
+    word = "deposit or purchase" if amount > 0 else "withdrawal or sale"
+    reason = f"seen on the account: {word} from outside"
+    CapitalMove.objects.create(coin=coin, amount=amount, reason=reason)
+    audit.record(
+        "capital", coin, who=guarding.WHO, origin="wallet", after={"amount": amount}, reason=reason
+    )
+    log.critical("ALARM %s %s: %s", plain(amount), coin, reason)
+
+
+def _executions_agree(exchange: Gateway) -> bool:
+    found = reconcile.compare(exchange).differences
+    return not any(difference.what.startswith("execution ") for difference in found)
