@@ -1,32 +1,7 @@
-"""What each answer code of Bybit means to the caller: one table, and the error it becomes."""
+"""What each answer code of Bybit proves, and what a bot does about it: one table."""
 
 from dataclasses import dataclass
 from enum import StrEnum
-from http import HTTPStatus
-
-from integrations.bybit.buckets import BAN_S
-from market.exchange import (
-    AlreadyExists,
-    Broken,
-    ExchangeError,
-    NoSuchOrder,
-    RateLimited,
-    Refused,
-    Unresolved,
-    WouldTake,
-)
-
-
-class AddressBanned(RateLimited):
-    """This address is shut out, for ten minutes at least."""
-
-
-class ClockSkew(Broken):
-    """Refused for its time stamp, so nothing happened: our clock and theirs differ too much."""
-
-
-class NoSuchPath(Unresolved):
-    """The server does not know this path; who answered so is not proven."""
 
 
 class Means(StrEnum):
@@ -260,63 +235,7 @@ CODES: dict[int, Code] = {
 
 UNKNOWN = Code(Means.UNRESOLVED, Action.LOOK_UP, "not a code we know")
 
-SHORTEST_WAIT_MS, USUAL_WAIT_MS, LONGEST_WAIT_MS = 100, 1_000, 5_000
-BAN_MS = int(BAN_S * 1000)
-
 
 def code(number: int) -> Code:
     """The row of a retCode; what is not listed proves nothing."""
     return CODES.get(number, UNKNOWN)
-
-
-def error_for(number: int, message: str, now_ms: int, reset_ms: int | None = None) -> ExchangeError:
-    """The exception for a retCode other than 0.
-
-    `message` is the exchange's own, already cleared of secrets. `now_ms` is the machine's clock
-    and `reset_ms` the X-Bapi-Limit-Reset-Timestamp header, if there was one.
-    """
-    row = code(number)
-    said = f"{row.words} ({message})" if message else row.words
-    match row.means:
-        case Means.RATE_LIMITED:
-            return RateLimited(f"{number}: {said}", _until(now_ms, reset_ms))
-        case Means.BANNED:
-            return AddressBanned(f"{number}: {said}", now_ms + BAN_MS)
-        case Means.BROKEN:
-            return Broken(f"{number}: {said}; {row.action}")
-        case Means.SKEWED:
-            return ClockSkew(f"{number}: {said}; set the machine's clock")
-        case Means.UNRESOLVED:
-            return Unresolved(f"{number}: {said}")
-        case definite:
-            return _DEFINITE[definite](number, said)
-
-
-_DEFINITE: dict[Means, type[Refused]] = {
-    Means.REFUSED: Refused,
-    Means.EXISTS: AlreadyExists,
-    Means.GONE: NoSuchOrder,
-    Means.CROSSED: WouldTake,
-}
-
-
-def error_for_status(status: int, now_ms: int, reset_ms: int | None = None) -> ExchangeError:
-    """The exception for an HTTP status other than 200. Business errors come with 200."""
-    match status:
-        case HTTPStatus.UNAUTHORIZED:
-            return Broken("HTTP 401: the API key or its headers are not accepted")
-        case HTTPStatus.FORBIDDEN:
-            said = "HTTP 403: too many requests from this address, or its country is not served"
-            return AddressBanned(said, now_ms + BAN_MS)
-        case HTTPStatus.TOO_MANY_REQUESTS:
-            return RateLimited("HTTP 429: system protection", _until(now_ms, reset_ms))
-        case HTTPStatus.NOT_FOUND:
-            return NoSuchPath("HTTP 404: no such path; is BYBIT_REST_URL the base of a v5 API?")
-        case _:
-            return Unresolved(f"HTTP {status}: the outcome is not proven")
-
-
-def _until(now_ms: int, reset_ms: int | None) -> int:
-    """When to look again; a header of the past or the far future must not lead us astray."""
-    wait = USUAL_WAIT_MS if reset_ms is None else reset_ms - now_ms
-    return now_ms + min(max(wait, SHORTEST_WAIT_MS), LONGEST_WAIT_MS)

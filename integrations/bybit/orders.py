@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from integrations.bybit.codes import NoSuchPath, error_for
 from integrations.bybit.fields import MalformedMessage, Row, field, records, text
 from integrations.bybit.limits import Turn
+from integrations.bybit.refusals import NoSuchPath, error_for
 from integrations.bybit.session import Session
 from market.exchange import (
     Cancelled,

@@ -16,9 +16,9 @@ import urllib3
 from pybit.exceptions import FailedRequestError, InvalidRequestError
 
 from integrations.bybit.client import Clock, QuietHTTP, Revealing, quiet_client, revealed
-from integrations.bybit.codes import AddressBanned, ClockSkew, error_for, error_for_status
 from integrations.bybit.fields import number, optional_text, rows
 from integrations.bybit.limits import Limits, Turn, limits_of
+from integrations.bybit.refusals import AddressBanned, ClockSkew, error_for, error_for_status
 from market.exchange import Broken, ExchangeError, NotSent, RateLimited, Unresolved
 
 TIMEOUT = (3.0, 7.0)  # seconds to connect, seconds to wait for each piece of the answer

@@ -9,8 +9,9 @@ from http.server import BaseHTTPRequestHandler
 import pytest
 
 from integrations.bybit.client import QuietHTTP
-from integrations.bybit.codes import BAN_MS, CODES, LONGEST_WAIT_MS, AddressBanned, ClockSkew, Means
+from integrations.bybit.codes import CODES, Means
 from integrations.bybit.gateway import Gateway
+from integrations.bybit.refusals import BAN_MS, LONGEST_WAIT_MS, AddressBanned, ClockSkew
 from market.exchange import (
     AlreadyExists,
     Broken,
