@@ -5,7 +5,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from integrations.bybit import quotes, wire
+from integrations.bybit import wire
 from integrations.bybit.client import Revealing
 from integrations.bybit.fields import (
     MalformedMessage,
@@ -15,7 +15,6 @@ from integrations.bybit.fields import (
     positive,
     records,
     rows,
-    stamp,
     text,
 )
 from integrations.bybit.limits import Limits
@@ -96,28 +95,30 @@ class Gateway:
     def tick(self, symbol: str) -> Tick:
         """Last trade, best bid and best ask, on the exchange's clock.
 
-        Two reads, as a ticker carries no time of its own. Unresolved while a side is empty.
+        Unresolved while a side is empty.
         """
-        answer = self._session.get("get_tickers", category="spot", symbol=_symbol(symbol))
-        last = positive(_only(answer, "symbol", symbol), "lastPrice")
-        top = self._top(symbol)
-        if top.bid is None or top.ask is None:
-            raise Unresolved(f"the book of {symbol} has no {'ask' if top.bid else 'bid'} now")
-        return Tick(symbol, last, top.bid, top.ask, top.time)
+        answer = self._tickers(symbol)
+        row = _only(answer, "symbol", symbol)
+        last = positive(row, "lastPrice")
+        for name in ("bid1Price", "ask1Price"):
+            if row.get(name) in ("", "0"):
+                raise Unresolved(f"the book of {symbol} has no {name[:3]} now")
+        bid, ask = positive(row, "bid1Price"), positive(row, "ask1Price")
+        return Tick(symbol, last, bid, ask, answer.time)
 
     def market_time_ms(self, symbol: str = "BTCUSDT") -> int:
-        """The exchange's clock as its market data tells it, ms.
+        """The exchange's clock as it stamps its answers, ms.
 
-        Executions, orders and candles are stamped by it. Live it is the wall clock; a simulator's
-        market may run on another time, and faster.
+        Executions, orders and candles are stamped by it too. Live it is the wall clock; a
+        simulator's market may run on another time, and faster.
         """
-        return self._top(symbol).time
+        return self._tickers(symbol).time
 
-    def _top(self, symbol: str) -> quotes.Best:
-        answer = self._session.get(
-            "get_orderbook", category="spot", symbol=_symbol(symbol), limit=1
-        )
-        return quotes.book(answer.result, stamp(answer.result, "ts"))
+    def _tickers(self, symbol: str) -> Answer:
+        answer = self._session.get("get_tickers", category="spot", symbol=_symbol(symbol))
+        if answer.time <= 0:
+            raise MalformedMessage("the exchange's answer has no time")
+        return answer
 
     def candles(self, symbol: str, interval: str, start: int, end: int) -> Sequence[Candle]:
         """Bars that open in [start, end] (exchange clock, ms), oldest first.

@@ -12,7 +12,6 @@ from market.types import OrderRequest, OrderStatus, Side, TimeInForce
 from tests.bybit.conftest import KEY, SECRET
 from tests.bybit.fake_rest import STAMP, FakeRest, dropped, ok, page, raw, refused
 from tests.bybit.rows import (
-    book_row,
     coin_row,
     execution_row,
     instrument_row,
@@ -21,7 +20,7 @@ from tests.bybit.rows import (
 )
 
 REALTIME, HISTORY = "/v5/order/realtime", "/v5/order/history"
-EXECUTIONS, KLINE, BOOK = "/v5/execution/list", "/v5/market/kline", "/v5/market/orderbook"
+EXECUTIONS, KLINE, TICKERS = "/v5/execution/list", "/v5/market/kline", "/v5/market/tickers"
 MINUTE = 60_000
 
 
@@ -125,7 +124,7 @@ def test_fills_come_oldest_first_in_windows_of_a_week_up_to_the_markets_clock(
 ) -> None:
     now = STAMP - 200 * WEEK_MS  # a market far behind the machine's clock
     since = now - WEEK_MS - 5_000
-    bybit.on(BOOK, ok(book_row(ts=now)))
+    bybit.on(TICKERS, page(time=now))
     bybit.on(
         EXECUTIONS,
         page(
@@ -153,7 +152,7 @@ def test_fills_are_sought_beyond_the_machines_clock_where_the_market_runs_ahead(
     bybit: FakeRest, gateway: Gateway
 ) -> None:
     ahead = int(time.time() * 1000) + 100 * WEEK_MS
-    bybit.on(BOOK, ok(book_row(ts=ahead)))
+    bybit.on(TICKERS, page(time=ahead))
     bybit.on(EXECUTIONS, page(), page(), page(), page(execution_row()))
     assert len(list(gateway.fills_since(ahead - 3 * WEEK_MS, "DOGEUSDT"))) == 1
     assert len(bybit.to(EXECUTIONS)) == 4
@@ -163,7 +162,7 @@ def test_fills_are_sought_beyond_the_machines_clock_where_the_market_runs_ahead(
 def test_the_first_sweep_of_all_asks_for_two_years_at_most(
     bybit: FakeRest, gateway: Gateway
 ) -> None:
-    bybit.on(BOOK, ok(book_row(ts=STAMP)))
+    bybit.on(TICKERS, page(time=STAMP))
     bybit.on(EXECUTIONS, page())
     assert list(gateway.fills_since(0)) == []
     assert len(bybit.to(EXECUTIONS)) == 105
@@ -203,8 +202,7 @@ def test_a_pair_that_does_not_trade_is_refused(
 
 
 def test_a_tick_is_on_the_markets_clock(bybit: FakeRest, gateway: Gateway) -> None:
-    bybit.on("/v5/market/tickers", page(ticker_row()))
-    bybit.on(BOOK, ok(book_row(ts=1_600_000_000_123)))
+    bybit.on(TICKERS, page(ticker_row(), time=1_600_000_000_123))
     tick = gateway.tick("DOGEUSDT")
     assert (tick.last, tick.bid, tick.ask) == tuple(map(Decimal, ("0.1523", "0.15229", "0.15231")))
     assert tick.time == gateway.market_time_ms("DOGEUSDT") == 1_600_000_000_123
@@ -214,22 +212,26 @@ def test_a_tick_is_on_the_markets_clock(bybit: FakeRest, gateway: Gateway) -> No
 def test_there_is_no_tick_while_a_side_of_the_book_is_empty(
     bybit: FakeRest, gateway: Gateway
 ) -> None:
-    bybit.on("/v5/market/tickers", page(ticker_row()))
-    bybit.on(BOOK, ok(book_row(a=[])))
-    with pytest.raises(Unresolved, match="no ask"):
+    for side, without in (("bid", ""), ("bid", "0"), ("ask", "")):
+        bybit.on(TICKERS, page(ticker_row(**{f"{side}1Price": without})))
+        with pytest.raises(Unresolved, match=f"no {side}"):
+            gateway.tick("DOGEUSDT")
+
+
+def test_a_tick_without_a_time_is_none(bybit: FakeRest, gateway: Gateway) -> None:
+    bybit.on(TICKERS, page(ticker_row(), time=0))
+    with pytest.raises(MalformedMessage, match="no time"):
         gateway.tick("DOGEUSDT")
 
 
-@pytest.mark.parametrize("price", ["0", "-1", "NaN", "Infinity", "", "1e400x", None, 0.15, True])
+@pytest.mark.parametrize("price", ["-1", "NaN", "Infinity", "1e400x", None, 0.15, True])
 def test_a_price_that_is_none_is_never_passed_on(
     bybit: FakeRest, gateway: Gateway, price: object
 ) -> None:
-    bybit.on("/v5/market/tickers", page(ticker_row(lastPrice=price)), page(ticker_row()))
-    bybit.on(BOOK, ok(book_row(b=[[price, "1"]])))
-    with pytest.raises(MalformedMessage, match="lastPrice"):
-        gateway.tick("DOGEUSDT")
-    with pytest.raises(MalformedMessage, match="price"):
-        gateway.tick("DOGEUSDT")
+    for name in ("lastPrice", "bid1Price", "ask1Price"):
+        bybit.on(TICKERS, page(ticker_row(**{name: price})))
+        with pytest.raises(MalformedMessage, match=name):
+            gateway.tick("DOGEUSDT")
 
 
 def bar(time: int, close: str = "0.153") -> list[str]:

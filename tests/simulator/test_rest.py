@@ -28,6 +28,24 @@ def test_the_envelope_and_the_machines_clock(client):
     assert answer["result"]["timeNano"].startswith(answer["result"]["timeSecond"])
 
 
+def test_all_other_answers_are_stamped_by_the_tapes_clock(client, simulator):
+    clock = simulator.step()["clock"]
+    assert client.get_tickers(category="spot")["time"] == clock
+    assert client.get_wallet_balance(accountType="UNIFIED")["time"] == clock
+    answer = requests.get(f"{simulator.rest_url}/v5/market/tickers", timeout=5).json()
+    assert (answer["retCode"], answer["time"]) == (10001, clock)
+
+
+def test_other_categories_are_empty(client):
+    for category in ("linear", "inverse", "option"):
+        for call in (client.get_open_orders, client.get_order_history, client.get_executions):
+            page = call(category=category, settleCoin="USDT")["result"]
+            assert (page["category"], page["list"], page["nextPageCursor"]) == (category, [], "")
+        assert client.cancel_all_orders(category=category)["result"]["list"] == []
+        assert client.get_fee_rates(category=category)["result"]["list"] == []
+    assert refused(client.get_open_orders, category="perpetual") == 10001
+
+
 def test_filters_of_the_pairs(client):
     rows = client.get_instruments_info(category="spot")["result"]["list"]
     assert {row["symbol"] for row in rows} == {"BTCUSDT", "MNTUSDT", "DOGEUSDT", "PEPEUSDT"}

@@ -15,6 +15,7 @@ from market.types import ZERO, MalformedNumber, Side, decimal, plain, step_round
 
 LINK_ID = re.compile(r"[A-Za-z0-9_-]{1,36}")
 TIMES_IN_FORCE = frozenset({"GTC", "IOC", "FOK", "PostOnly"})
+CATEGORIES = ("spot", "linear", "inverse", "option")
 ORDER_FILTERS = (
     "Order",
     "StopOrder",
@@ -48,6 +49,17 @@ def spot(params: Params) -> None:
     category = text(params, "category")
     if category != "spot":
         raise ApiError(10001, f"params error: category {category!r}: only spot is simulated")
+
+
+def lists_spot(params: Params) -> bool:
+    """Whether a list is wanted of the category that has something in it.
+
+    Clients ask the others too, to see whether anything is there. Raises ApiError 10001.
+    """
+    category = needed(params, "category")
+    if category not in CATEGORIES:
+        raise ApiError(10001, f"params error: category must be one of {', '.join(CATEGORIES)}")
+    return category == "spot"
 
 
 def number(params: Params, name: str, default: int) -> int:

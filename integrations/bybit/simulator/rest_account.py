@@ -46,7 +46,9 @@ def account_info(_venue: Venue, _params: Params) -> Json:
 
 
 def fee_rate(venue: Venue, params: Params) -> Json:
-    checks.spot(params)
+    """The rates of spot pairs. ccxt asks without a category and means derivatives."""
+    if not checks.lists_spot({"category": "linear", **params}):
+        return {"list": []}
     symbol, rates = checks.text(params, "symbol"), venue.account.rates
     symbols = [venue.market(symbol).pair.symbol] if symbol else list(venue.markets)
     row = {"takerFeeRate": plain(rates.taker), "makerFeeRate": plain(rates.maker)}
@@ -98,10 +100,9 @@ def coins(venue: Venue, params: Params) -> Json:
 
 def positions(_venue: Venue, params: Params) -> Json:
     """position/list: spot knows no positions, and other categories trade nothing here."""
-    category = checks.needed(params, "category")
-    if category not in ("linear", "inverse", "option"):
-        raise ApiError(10001, "params error: category must be linear, inverse or option")
-    return {"category": category, "list": [], "nextPageCursor": ""}
+    if checks.lists_spot(params):
+        raise ApiError(10001, "params error: spot has no positions")
+    return {"category": params["category"], "list": [], "nextPageCursor": ""}
 
 
 def key_info(key: str) -> Callable[[Venue, Params], Json]:

@@ -3,6 +3,7 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
+from urllib.parse import unquote
 
 from integrations.bybit.simulator import checks
 from integrations.bybit.simulator.account import Execution
@@ -38,7 +39,8 @@ def cancel(venue: Venue, params: Params) -> Json:
 
 def cancel_all(venue: Venue, params: Params) -> Json:
     """Every open order of the account that fits, whoever sent it."""
-    checks.spot(params)
+    if not checks.lists_spot(params):
+        return {"list": [], "success": "1"}
     if checks.text(params, "settleCoin"):
         raise ApiError(10001, "params error: settleCoin is not for spot")
     symbol, base = checks.text(params, "symbol"), checks.text(params, "baseCoin")
@@ -87,7 +89,8 @@ def _asks_for_one(params: Params) -> bool:
 
 def realtime(venue: Venue, params: Params) -> Json:
     """Open orders, or the last 500 closed ones; one order by id wherever of the two it is."""
-    checks.spot(params)
+    if not checks.lists_spot(params):
+        return _nothing(params)
     account, symbol = venue.account, checks.text(params, "symbol")
     if _asks_for_one(params):
         order = _named(venue, params)
@@ -105,7 +108,8 @@ def realtime(venue: Venue, params: Params) -> Json:
 
 def order_history(venue: Venue, params: Params) -> Json:
     """Closed orders; empty cancels are forgotten after 24 hours of the tape's clock."""
-    checks.spot(params)
+    if not checks.lists_spot(params):
+        return _nothing(params)
     status, symbol = checks.text(params, "orderStatus"), checks.text(params, "symbol")
     if _asks_for_one(params):
         order = _named(venue, params)
@@ -129,7 +133,8 @@ def order_history(venue: Venue, params: Params) -> Json:
 
 
 def executions(venue: Venue, params: Params) -> Json:
-    checks.spot(params)
+    if not checks.lists_spot(params):
+        return _nothing(params)
     account = venue.account
     if _asks_for_one(params):
         order = _named(venue, params)
@@ -148,6 +153,11 @@ def executions(venue: Venue, params: Params) -> Json:
         "list": [execution_row(execution) for execution in page],
         "nextPageCursor": cursor,
     }
+
+
+def _nothing(params: Params) -> Json:
+    """The list of a category in which nothing is traded here."""
+    return {"category": checks.text(params, "category"), "list": [], "nextPageCursor": ""}
 
 
 def _exec_id(execution: Execution) -> str:
@@ -178,7 +188,8 @@ def _page(
     """A page of rows and the cursor to the next one, percent-encoded already as Bybit's are."""
     first = 0
     if cursor := checks.text(params, "cursor"):
-        after = cursor.removeprefix("page_token=").removesuffix("&")
+        # Sent back as it came, or percent-encoded once more, as bybit-api does.
+        after = unquote(unquote(cursor)).removeprefix("page_token=").removesuffix("&")
         if not after.isdecimal():
             raise ApiError(10001, "params error: cursor invalid")
         # Ids fall along the list, so newer rows that came since do not shift the pages.

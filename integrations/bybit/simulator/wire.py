@@ -25,17 +25,17 @@ class Outcome:
 
 
 def machine_ms() -> int:
-    """The machine's clock: the one that signatures and envelopes run on."""
+    """The machine's clock: the one that signatures, deadlines and rate limits run on."""
     return time.time_ns() // 1_000_000
 
 
-def envelope(result: Json | Outcome, code: int = 0, message: str = "OK") -> Json:
-    """The outer shape of every REST answer."""
+def envelope(result: Json | Outcome, time: int, code: int = 0, message: str = "OK") -> Json:
+    """The outer shape of every REST answer. `time` is the clock of the facts in it, ms."""
     whole = result if isinstance(result, Outcome) else Outcome(result)
     return {
         "retCode": code,
         "retMsg": message,
         "result": whole.result,
         "retExtInfo": whole.ext,
-        "time": machine_ms(),
+        "time": time,
     }
