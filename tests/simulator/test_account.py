@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from integrations.bybit.simulator.account import Account, Quotes, Rates, Request
+from integrations.bybit.simulator.account import Account, Quotes, Request
 from integrations.bybit.simulator.facts import Deposited, Filled, packed, unpacked
+from integrations.bybit.simulator.fees import Rates
 from integrations.bybit.simulator.pairs import load_pairs
 from integrations.bybit.simulator.rows import execution_row, order_row
 from integrations.bybit.simulator.wire import ApiError

@@ -151,3 +151,23 @@ def test_a_state_moved_by_hand_does_not_run_by_itself(start, tmp_path):
     code, said = run("--speed", "60", "--state", str(tmp_path / "state.jsonl"))
     assert code != 0
     assert "driven by hand" in said
+
+
+def test_faults_come_from_a_file(start, tmp_path):
+    switches = tmp_path / "faults.json"
+    switches.write_text('{"seed": 7, "on": [{"kind": "code", "code": 10016, "at": "*/cancel"}]}')
+    simulator = start("--speed", "0", "--faults", str(switches))
+    shown = requests.get(f"{simulator.url}/sim/faults", timeout=PATIENCE).json()
+    assert shown["seed"] == 7
+    assert [one["kind"] for one in shown["on"]] == ["code"]
+
+
+def test_faults_that_are_not_understood_are_told(tmp_path):
+    switches = tmp_path / "faults.json"
+    switches.write_text('{"on": [{"kind": "rain"}]}')
+    done = subprocess.run(
+        [sys.executable, str(MANAGE), "simulator", "--port", "0", "--faults", str(switches)],
+        env=os.environ | KEYS_IN_ENVIRONMENT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "--faults: a switch needs a kind, one of unreachable" in done.stderr

@@ -299,7 +299,7 @@ def test_unknown_paths_are_404(client, simulator):
     with pytest.raises(FailedRequestError) as caught:
         client.get_transaction_log()
     assert caught.value.status_code == 404
-    assert requests.post(f"{simulator.rest_url}/sim/faults", json={}, timeout=5).status_code == 404
+    assert requests.post(f"{simulator.rest_url}/sim/rain", json={}, timeout=5).status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from integrations.bybit.simulator.account import Account, Rates, Request
+from integrations.bybit.simulator.account import Account, Request
 from integrations.bybit.simulator.depth import Liquidity
+from integrations.bybit.simulator.fees import Rates
 from integrations.bybit.simulator.journal import Entry, Journal
 from integrations.bybit.simulator.pairs import load_pairs
 from integrations.bybit.simulator.tape import open_tape

@@ -18,6 +18,7 @@ from integrations.bybit.simulator.facts import (
     Opened,
     Order,
 )
+from integrations.bybit.simulator.fees import Rates
 from integrations.bybit.simulator.pairs import Pair
 from integrations.bybit.simulator.taking import Meeting, Quotes, meetings, outcome, priced
 from integrations.bybit.simulator.wire import ApiError
@@ -42,14 +43,6 @@ class Request:
     market_unit: str
     link_id: str
     smp_type: str = "None"
-
-
-@dataclass(frozen=True, slots=True)
-class Rates:
-    """Fee shares of the traded value; a negative maker rate is a rebate."""
-
-    maker: Decimal
-    taker: Decimal
 
 
 @dataclass(slots=True)
@@ -78,6 +71,7 @@ class Account:
     def __init__(self, pairs: Mapping[str, Pair], rates: Rates) -> None:
         self.pairs = pairs
         self.rates = rates
+        self.open_limit = OPEN_ORDERS_LIMIT
         self.wallet: dict[str, Coin] = defaultdict(Coin)
         self.orders: dict[str, Order] = {}  # by order id, in order of creation
         self.by_link: dict[str, Order] = {}
@@ -95,8 +89,9 @@ class Account:
         """The events of a new order. Raises ApiError when the exchange would refuse it."""
         if ask.link_id and ask.link_id in self.by_link:
             raise ApiError(170141, "Duplicate clientOrderId.")
-        if sum(map(len, self.open.values())) >= OPEN_ORDERS_LIMIT:
-            raise ApiError(170810, "The total number of open orders exceeds the limit of 500.")
+        if sum(map(len, self.open.values())) >= self.open_limit:
+            said = f"The total number of open orders exceeds the limit of {self.open_limit}."
+            raise ApiError(170810, said)
         opened, cost = self._opened(ask, quotes, now)
         coin, lock = self._lock(opened.symbol, opened.side, opened.goal, opened.lock_price)
         self._check_funds(coin, lock if cost is None else cost)
@@ -193,16 +188,16 @@ class Account:
         ahead: int = 0,
     ) -> Filled:
         """An execution with its fee: in what is received, or in what is given for a rebate."""
-        pair = self.pairs[order.symbol].instrument
         rate = self.rates.maker if maker else self.rates.taker
-        in_base = (order.side is Side.BUY) == (rate >= 0)
+        pair = self.pairs[order.symbol].instrument
+        fee, coin = self.rates.fee(rate, order.side, pair, qty, qty * price)
         return Filled(
             exec_id=str(FIRST_EXEC_ID + len(self.executions) + ahead),
             order_id=order.order_id,
             price=price,
             qty=qty,
-            fee=rate * (qty if in_base else qty * price),
-            fee_coin=pair.base if in_base else pair.quote,
+            fee=fee,
+            fee_coin=coin,
             fee_rate=rate,
             is_maker=maker,
             leaves=order.leaves - qty,
@@ -279,7 +274,7 @@ class Account:
         self.executions_in[order.symbol].append(execution)
         self.executions_of[order.order_id].append(execution)
         self.seq = event.seq
-        return [pair.base, pair.quote]
+        return [pair.base, pair.quote, event.fee_coin]
 
     def _apply_ended(self, event: Ended) -> list[str]:
         order = self.orders[event.order_id]

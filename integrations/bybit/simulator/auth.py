@@ -22,15 +22,17 @@ class Keys:
         """HMAC-SHA256 in lower-case hex (Bybit v5, authentication)."""
         return hmac.new(self.secret.encode(), text.encode(), hashlib.sha256).hexdigest()
 
-    def check_request(self, headers: Mapping[str, str], payload: str) -> None:
+    def check_request(self, headers: Mapping[str, str], payload: str, skew: int = 0) -> None:
         """Check a signed REST request. `payload` is the raw query or the raw body, as received.
+
+        `skew` is how many ms our clock is ahead.
 
         Raises ApiError 10003 (key), 10002 (clock) or 10004 (signature).
         """
         if not hmac.compare_digest(headers.get("X-BAPI-API-KEY", "").encode(), self.key.encode()):
             raise ApiError(10003, "API key is invalid.")
         stamp, window = headers.get("X-BAPI-TIMESTAMP", ""), headers.get("X-BAPI-RECV-WINDOW", "")
-        self.check_clock(stamp, window)
+        self.check_clock(stamp, window, skew)
         expected = self.sign(f"{stamp}{self.key}{window}{payload}")
         if not hmac.compare_digest(headers.get("X-BAPI-SIGN", "").encode(), expected.encode()):
             raise ApiError(
@@ -40,11 +42,11 @@ class Keys:
             )
 
     @staticmethod
-    def check_clock(stamp: str, window: str) -> None:
+    def check_clock(stamp: str, window: str, skew: int = 0) -> None:
         """Bybit's rule: server - recv_window <= timestamp < server + 1000. Raises ApiError."""
         if not (stamp.isdecimal() and (window.isdecimal() or not window)):
             raise ApiError(10001, "X-BAPI-TIMESTAMP and X-BAPI-RECV-WINDOW must be milliseconds.")
-        now, allowed = machine_ms(), int(window or DEFAULT_WINDOW)
+        now, allowed = machine_ms() + skew, int(window or DEFAULT_WINDOW)
         if not now - allowed <= int(stamp) < now + AHEAD:
             raise ApiError(
                 10002,

@@ -58,7 +58,7 @@ class Feeds:
         self._by_category("order", [orders[order_id] for order_id in touched], order_frame)
         if coins:
             wallet = self._venue.account.wallet
-            self._private("wallet", [wallet_row(wallet, coins, self._venue.dollars)])
+            self.private("wallet", [wallet_row(wallet, coins, self._venue.dollars)])
 
     def _execution(self, fill: Filled) -> Execution:
         return Execution(fill, self._venue.account.orders[fill.order_id])
@@ -68,9 +68,10 @@ class Feeds:
         listened = [name for name in (topic, f"{topic}.spot") if self._hub.wanted(name)]
         rows = [written(thing) for thing in things] if listened else []
         for name in listened:
-            self._private(name, rows)
+            self.private(name, rows)
 
-    def _private(self, topic: str, rows: list[Json]) -> None:
+    def private(self, topic: str, rows: list[Json]) -> None:
+        """Publish rows of a private topic to whoever listens."""
         if rows and self._hub.wanted(topic):
             frame = {"topic": topic, "creationTime": self._venue.now, "data": rows}
             # The minimal executions have no id (Bybit v5, websocket/private/fast-execution).

@@ -15,12 +15,17 @@ from pathlib import Path
 from aiohttp import web
 
 from integrations.bybit.simulator import control
-from integrations.bybit.simulator.account import Account, Rates
+from integrations.bybit.simulator.account import Account
 from integrations.bybit.simulator.auth import Keys
 from integrations.bybit.simulator.budget import Budgets
+from integrations.bybit.simulator.deeds import Deeds
 from integrations.bybit.simulator.depth import Liquidity
+from integrations.bybit.simulator.fault_requests import Answer, Bent, Wire
+from integrations.bybit.simulator.faults import PARTINGS, Faults
 from integrations.bybit.simulator.feeds import Feeds
+from integrations.bybit.simulator.fees import Rates
 from integrations.bybit.simulator.journal import Journal, JournalError
+from integrations.bybit.simulator.later import Later
 from integrations.bybit.simulator.orders_socket import OrderEntry
 from integrations.bybit.simulator.pairs import load_pairs
 from integrations.bybit.simulator.rest import endpoints
@@ -33,6 +38,7 @@ log = logging.getLogger(__name__)
 
 STEP = 0.05  # s between two movements of price
 PUSH_EVERY = 2  # movements between two rounds of public frames
+LOOK_EVERY = 20  # movements between two looks at what faults may do by themselves
 LONGEST_STEP = 1.0  # s; if the machine slept, the market slept with it
 RESERVE = 2.0  # machine s of market time granted ahead in the journal
 
@@ -52,6 +58,7 @@ class Options:
     state: Path | None = None
     liquidity: Liquidity = field(default_factory=Liquidity)
     rate_limits: bool = False  # refuse what Bybit would refuse for coming too often
+    faults: Json = field(default_factory=dict)  # as POST /sim/faults takes them
 
 
 class Simulator:
@@ -73,13 +80,18 @@ class Simulator:
         if options.speed:
             # After a crash: go on from where the last message may have been, filling on the way.
             self.venue.advance(max(self.venue.now, self.venue.until))
-        self._hub = Hub(options.keys)
+        self.faults, self._later = Faults(), Later()
+        self._hub = Hub(options.keys, self.faults, self._later)
         self._budgets = Budgets(options.rate_limits)
         self._endpoints = endpoints(options.keys.key)
         self._hub.order_entry = OrderEntry(
             self.venue, options.keys, self._endpoints, self._budgets
         ).answer
         self._feeds = Feeds(self.venue, self._hub)
+        self._deeds = Deeds(self.venue, self.faults, self._feeds.private, stepped=not options.speed)
+        self._wire = Wire(self.faults, self._deeds, self._later)
+        self.venue.listen(self._wire)
+        self._set_faults(options.faults)
         self._runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=0.2)
         self._clock: asyncio.Task[None] | None = None
         self.port = options.port
@@ -100,6 +112,7 @@ class Simulator:
             self._clock.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._clock
+        self._later.stop()
         await self._hub.close()
         await self._runner.cleanup()
         self.venue.rest()
@@ -126,8 +139,23 @@ class Simulator:
             before, rounds = now, rounds + 1
             if speed:
                 venue.advance(int(position), reserve)
+            if speed and rounds % LOOK_EVERY == 0:
+                self._look()
             if rounds % PUSH_EVERY == 0:
                 self._feeds.flush(machine_ms())
+
+    def _look(self) -> None:
+        """Let the dice decide what happens by itself."""
+        self._deeds.look()
+        self._hub.look()
+
+    def _set_faults(self, body: Json) -> None:
+        """Raises ApiError (an HTTP status)."""
+        for switch in self.faults.set(body):
+            if switch.kind in PARTINGS:
+                self._hub.disturb(switch)
+            else:
+                self._deeds.do(switch)
 
     @property
     def topics(self) -> Collection[str]:
@@ -151,32 +179,39 @@ class Simulator:
         application.router.add_get("/sim/state", self._sim)
         application.router.add_get("/sim/clock", self._sim)
         application.router.add_post("/sim/step", self._sim)
+        application.router.add_get("/sim/faults", self._sim)
+        application.router.add_post("/sim/faults", self._sim)
         return application
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
-        return await self._hub.serve(request, request.path.rpartition("/")[2])
+        if self.faults.drawn("unreachable", request.path) and request.transport is not None:
+            request.transport.abort()
+            return web.Response()
+        return await self._hub.serve(request)
 
     async def _rest(self, request: web.Request) -> web.StreamResponse:
         body = await request.text()
         if self._budgets.turns_away(machine_ms()):
             return web.Response(status=403, text="access too frequent")
-        answer, headers = self._answer(request, body)
-        return web.json_response(answer, headers=headers)
+        return await self._wire.carry(
+            request, _perhaps(body), lambda bent: self._answer(request, body, bent)
+        )
 
-    def _answer(self, request: web.Request, body: str) -> tuple[Json, dict[str, str]]:
+    def _answer(self, request: web.Request, body: str, bent: Bent) -> Answer:
         """Envelope and headers of what one request did."""
         endpoint = self._endpoints[request.path]
         budget: Mapping[str, str] = {}
         try:
             if endpoint.signed:
                 payload = body if endpoint.method == "POST" else request.rel_url.raw_query_string
-                self.options.keys.check_request(request.headers, payload)
+                self.options.keys.check_request(request.headers, payload, bent.skew)
             params = _body(body) if endpoint.method == "POST" else dict(request.query)
             passed = cost = endpoint.cost(params)
             if endpoint.signed:
                 passed, budget = self._budgets.take(
                     request.path, endpoint.per_second, cost, machine_ms()
                 )
+            passed = passed if bent.passed is None else min(passed, bent.passed)
             result = endpoint.work(self.venue, params, passed)
             answer = envelope(result, self._stamp(request.path))
         except ApiError as error:
@@ -193,13 +228,28 @@ class Simulator:
         if not ipaddress.ip_address(request.remote or "0.0.0.0").is_loopback:  # noqa: S104
             return web.json_response({"error": "/sim/ is for this machine only"}, status=403)
         try:
+            await self._later.catch_up()
+            if request.path == "/sim/faults":
+                if request.method == "POST":
+                    self._set_faults(_body(await request.text()))
+                    self.flush()
+                return web.json_response(self.faults.show())
             if request.path == "/sim/step":
                 control.step(self.venue, self.options.speed, _body(await request.text()))
+                self._look()
                 self.flush()
             whole = request.path == "/sim/state"
             return web.json_response(control.state(self.venue, self.options.speed, whole=whole))
         except ApiError as error:
             return web.json_response({"error": error.message}, status=error.code)
+
+
+def _perhaps(text: str) -> Json:
+    """A body that is a JSON object, or nothing."""
+    try:
+        return _body(text)
+    except ApiError:
+        return {}
 
 
 def _body(text: str) -> Json:

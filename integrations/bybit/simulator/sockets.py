@@ -10,6 +10,9 @@ from collections.abc import Callable, Collection, Coroutine, Iterable
 from aiohttp import WSMsgType, web
 
 from integrations.bybit.simulator.auth import Keys
+from integrations.bybit.simulator.fault_frames import Air
+from integrations.bybit.simulator.faults import PARTINGS, Faults, Switch
+from integrations.bybit.simulator.later import Later
 from integrations.bybit.simulator.wire import ApiError, Json, machine_ms
 
 log = logging.getLogger(__name__)
@@ -27,9 +30,11 @@ class Connection:
     """One client. Frames are queued, so that a slow reader never delays the exchange."""
 
     def __init__(
-        self, socket: web.WebSocketResponse, channel: str, transport: asyncio.Transport | None
+        self, socket: web.WebSocketResponse, path: str, transport: asyncio.Transport | None
     ) -> None:
-        self.channel = channel
+        self.path = path
+        self.channel = path.rpartition("/")[2]
+        self.muted = False
         self.conn_id = uuid.uuid4().hex
         self.authenticated = False
         self.topics: set[str] = set()
@@ -38,13 +43,23 @@ class Connection:
         self._queue: asyncio.Queue[str] = asyncio.Queue(QUEUE_LIMIT)
 
     def send(self, frame: str) -> None:
+        if self.muted:
+            return
         try:
             self._queue.put_nowait(frame)
         except asyncio.QueueFull:
             log.warning("cut off a client on %s that reads too slowly", self.channel)
             self.topics.clear()
-            if self._transport is not None:
-                self._transport.abort()
+            self.abort()
+
+    def abort(self) -> None:
+        """End without a goodbye."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def leave(self) -> None:
+        """Say goodbye (1001, going away)."""
+        await self._socket.close(code=1001)
 
     def answer(self, message: Json, said: str = "", *, success: bool = True) -> None:
         """Ack a message in the form that public and private channels share."""
@@ -63,10 +78,13 @@ class Connection:
 class Hub:
     """Who listens to which topic, and what each gets first."""
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: Keys, faults: Faults, later: Later) -> None:
         self._keys = keys
+        self._faults = faults
+        self._air = Air(faults, later)
         self._listeners: dict[str, set[Connection]] = defaultdict(set)
-        self._sockets: set[web.WebSocketResponse] = set()
+        self._open: set[Connection] = set()
+        self._leaving: set[asyncio.Task[None]] = set()
         # Set by whoever publishes: is it a topic of this channel, and its first frame if any.
         self.knows: Callable[[str, str], bool] = lambda _channel, _topic: False
         self.first: Callable[[str], Json | None] = lambda _topic: None
@@ -81,18 +99,43 @@ class Hub:
         return topic in self._listeners
 
     def publish(self, topic: str, frame: Json) -> None:
-        """Send a frame to all listeners of a topic; it is written out once."""
-        if listeners := self._listeners.get(topic):
-            written = json.dumps(frame, separators=(",", ":"))
-            for connection in listeners:
-                connection.send(written)
+        """Send a frame to all listeners of a topic."""
+        if topic in self._listeners:
+            self._air.carry(topic, frame, lambda sent: self._send(topic, sent))
 
-    async def serve(self, request: web.Request, channel: str) -> web.WebSocketResponse:
+    def _send(self, topic: str, frame: Json) -> None:
+        """To whoever listens by now; written out once."""
+        written = json.dumps(frame, separators=(",", ":"))
+        for connection in self._listeners.get(topic, ()):
+            connection.send(written)
+
+    def look(self) -> None:
+        """Let happen to open connections what the dice say."""
+        for connection in list(self._open):
+            for kind in PARTINGS:
+                if switch := self._faults.drawn(kind, connection.path):
+                    self._disturb(connection, switch)
+
+    def disturb(self, switch: Switch) -> None:
+        """Let it happen now to every connection that the switch is about."""
+        for connection in list(self._open):
+            if switch.matches(connection.path):
+                self._disturb(connection, switch)
+
+    def _disturb(self, connection: Connection, switch: Switch) -> None:
+        if switch.kind == "mute":
+            connection.muted = True
+        elif switch["clean"]:
+            self._later(self._leaving, connection.leave())
+        else:
+            connection.abort()
+
+    async def serve(self, request: web.Request) -> web.WebSocketResponse:
         """Talk to one client until it leaves. Protocol pings are answered by aiohttp."""
         socket = web.WebSocketResponse(max_msg_size=2**20, timeout=CLOSE_PATIENCE)
         await socket.prepare(request)
-        connection = Connection(socket, channel, request.transport)
-        self._sockets.add(socket)
+        connection = Connection(socket, request.path, request.transport)
+        self._open.add(connection)
         writer = asyncio.create_task(connection.write_forever())
         acks: set[asyncio.Task[None]] = set()
         try:
@@ -100,7 +143,7 @@ class Hub:
                 if message.type is WSMsgType.TEXT:
                     self._hear(connection, message.data, acks)
         finally:
-            self._sockets.discard(socket)
+            self._open.discard(connection)
             self._drop(connection, list(connection.topics))
             for task in (writer, *acks):
                 task.cancel()
@@ -109,7 +152,7 @@ class Hub:
 
     async def close(self) -> None:
         """Say goodbye to everybody (1001, going away)."""
-        closing = [socket.close(code=1001) for socket in self._sockets]
+        closing = [connection.leave() for connection in self._open]
         await asyncio.gather(*closing, return_exceptions=True)
 
     def _hear(self, connection: Connection, data: str, acks: set[asyncio.Task[None]]) -> None:
@@ -150,6 +193,9 @@ class Hub:
         except ApiError as error:
             connection.refuse(message, error.message)
             return
+        if self._faults.drawn("auth_refused", connection.path):
+            connection.refuse(message, "API key is invalid.")
+            return
         connection.authenticated = True
         connection.answer(message)
 
@@ -157,7 +203,11 @@ class Hub:
         """Ack a (un)subscribe after the delay; a topic's frames never come before its ack."""
         await asyncio.sleep(ACK_DELAY)
         topics = message.get("args")
+        if self._faults.drawn("subscribe_unanswered", connection.path):
+            return
         fault = self._fault(connection, message, topics)
+        if self._faults.drawn("subscribe_refused", connection.path):
+            fault = "error:handler not found"
         if fault or not isinstance(topics, list):
             connection.refuse(message, fault)
             return

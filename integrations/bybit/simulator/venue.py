@@ -105,6 +105,10 @@ class Venue:
         events = [event for order in orders for event in self.account.cancel(order, self.now)]
         self._commit(Entry(self.now, self.until, events))
 
+    def happen(self, events: Sequence[Event]) -> None:
+        """Let something happen on the account that no client asked for."""
+        self._commit(Entry(self.now, self.until, events))
+
     def dollars(self, coin: str) -> Decimal:
         """The coin's price in quote, zero when nothing on the tape prices it."""
         if coin in DOLLARS:

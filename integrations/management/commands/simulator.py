@@ -1,6 +1,7 @@
 """`manage.py simulator`: Bybit v5 on loopback, with play money and recorded prices."""
 
 import asyncio
+import json
 import os
 import secrets
 import signal
@@ -16,6 +17,7 @@ from integrations.bybit.simulator.depth import Liquidity
 from integrations.bybit.simulator.journal import JournalError
 from integrations.bybit.simulator.server import Options, Simulator
 from integrations.bybit.simulator.tape import TapeError
+from integrations.bybit.simulator.wire import ApiError
 from market.types import MalformedNumber, decimal
 
 ENVIRONMENT = {"key": "BYBIT_API_KEY", "secret": "BYBIT_API_SECRET"}
@@ -60,6 +62,11 @@ class Command(BaseCommand):
             default="1",
             help="executions of a resting order, one for each tick that price goes beyond it",
         )
+        parser.add_argument(
+            "--faults",
+            type=Path,
+            help="JSON file of fault switches, as POST /sim/faults takes them",
+        )
         parser.add_argument("--key", default="", help="API key (or BYBIT_API_KEY)")
         parser.add_argument("--secret", default="", help="API secret (or BYBIT_API_SECRET)")
 
@@ -68,6 +75,8 @@ class Command(BaseCommand):
             asyncio.run(self._run(self._options(given)))
         except (TapeError, JournalError) as error:
             raise CommandError(str(error)) from error
+        except ApiError as error:
+            raise CommandError(f"--faults: {error.message}") from error
         except OSError as error:
             where = f"{given['host']}:{given['port']}"
             why = os.strerror(error.errno) if error.errno else str(error)
@@ -86,6 +95,7 @@ class Command(BaseCommand):
             state=given["state"],
             liquidity=_liquidity(given),
             rate_limits=given["rate_limits"],
+            faults=_faults(given["faults"]),
         )
 
     def _keys(self, given: dict[str, Any]) -> Keys:
@@ -112,6 +122,18 @@ class Command(BaseCommand):
         await simulator.stop()
         for task in done:
             task.result()
+
+
+def _faults(file: Path | None) -> dict[str, Any]:
+    if file is None:
+        return {}
+    try:
+        switches = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CommandError(f"--faults {file}: {error}") from error
+    if not isinstance(switches, dict):
+        raise CommandError(f'--faults {file} must hold an object such as {{"seed": 7, "on": []}}')
+    return switches
 
 
 def _from_environment(name: str) -> str:
