@@ -3,13 +3,14 @@
 import secrets
 import string
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Max
 from django.utils import timezone
 
 from bots.grid.levels import GridSpec, InvalidGrid, Sizing, Spacing
@@ -18,6 +19,8 @@ from market.types import OrderStatus, Side
 
 State = Bot.State
 _TAG_ALPHABET = string.ascii_lowercase + string.digits
+_OF_ONE_VERSION = ("id", "version", "created_at", "created_by")
+_MOVED = ["state", "exit", "reason", "state_since", "news", "next_config"]
 _IN_FLIGHT_PATIENCE = timedelta(seconds=10)
 
 
@@ -76,6 +79,41 @@ def deploy(wish: Deployment, *, by: str) -> Bot:
     )
     bot.save(update_fields=["config"])
     return bot
+
+
+@transaction.atomic
+def edit(bot: Bot, changes: Mapping[str, Any], *, by: str) -> GridConfig:
+    """Have a new version of a bot's grid take over; the bot's next ticks carry it out.
+
+    `changes` are fields of the config; the others stay as they are, or as an edit that is still
+    on its way would have them. Raises NotPossible when the bot is not at work.
+    """
+    row = Bot.objects.select_for_update().get(pk=bot.pk)
+    if row.state not in (State.DEPLOYING, State.RUNNING, State.PAUSED):
+        raise NotPossible(
+            f"{row.name} is {row.get_state_display().lower()}; only a bot at work can be edited"
+        )
+    config = changed(row, changes)
+    config.created_by = by
+    config.save()
+    row.next_config, row.news = config, F("news") + 1
+    row.save(update_fields=["next_config", "news"])
+    bot.refresh_from_db()
+    return config
+
+
+def changed(bot: Bot, changes: Mapping[str, Any]) -> GridConfig:
+    """The version that such an edit would make, not saved."""
+    config = bot.next_config or bot.config
+    if config is None:
+        raise NotPossible(f"{bot.name} has no grid yet; deploy one")
+    last = GridConfig.objects.filter(bot=bot).aggregate(last=Max("version"))["last"]
+    facts = {
+        field.attname: getattr(config, field.attname)
+        for field in GridConfig._meta.concrete_fields  # noqa: SLF001 - Django's public word
+        if field.name not in _OF_ONE_VERSION
+    }
+    return GridConfig(**{**facts, **changes, "version": last + 1})
 
 
 def spec_of(config: GridConfig) -> GridSpec:
@@ -140,8 +178,10 @@ def _move(
         if row.state != state:
             row.state_since = timezone.now()
         row.exit = way_out
+        if state == State.STOPPING:
+            row.next_config = None  # no edit outlives the wish to stop
         row.state, row.reason, row.news = state, reason[:300], F("news") + 1
-        row.save(update_fields=["state", "exit", "reason", "state_since", "news"])
+        row.save(update_fields=_MOVED)
     bot.refresh_from_db()
 
 

@@ -11,7 +11,7 @@ from bots.grid.accounting import RoundTrip, book, turn
 from bots.grid.cells import Cell, Grid
 from bots.grid.wants import Idle, want
 from market.exchange import Cancelled, Exchange, Placed
-from market.types import Fill, Order, OrderRequest, OrderStatus, Side, Tick
+from market.types import Fill, Order, OrderRequest, OrderStatus, Side, Tick, TimeInForce
 from risk.rules import Limits
 
 Item = TypeVar("Item")
@@ -26,6 +26,12 @@ class OwnOrder:
     order: Order
     booked: Decimal  # base in fills that we have of it
     parked: str = ""  # why its cell waits although the order is over, e.g. a recent refusal
+    acts_as: str = ""  # the id it would have in this grid, when an earlier version placed it
+
+    @property
+    def name(self) -> str:
+        """The client id by which this grid knows it; the exchange knows it by the order's own."""
+        return self.acts_as or self.order.client_id
 
     @property
     def is_over(self) -> bool:
@@ -72,7 +78,7 @@ def decide(
     for cell in grid.cells:
         wanted = want(grid, cell, price, limits)
         standing = live[cell.index]
-        cancel.extend(own.order for own in standing if _is_unwanted(own.order, wanted))
+        cancel.extend(own.order for own in standing if _is_unwanted(own, wanted))
         parked = next((own.parked for own in standing if own.parked), "")
         if parked:
             idle.append(Idle(cell.index, parked))
@@ -104,7 +110,7 @@ def _settle(grid: Grid, orders: Sequence[OwnOrder]) -> tuple[Grid, tuple[str, ..
     """Take orders that are over off their cells; one that came to nothing raises the attempt."""
     settled: list[str] = []
     for own in orders:
-        slot = ids.slot(own.order.client_id)
+        slot = ids.slot(own.name)
         if slot is None or own.parked or not own.is_over:
             continue
         settled.append(own.order.client_id)
@@ -124,7 +130,7 @@ def _by_cell(orders: Sequence[OwnOrder], settled: tuple[str, ...]) -> dict[int, 
     """The orders that still occupy each cell."""
     live: dict[int, list[OwnOrder]] = defaultdict(list)
     for own in orders:
-        slot = ids.slot(own.order.client_id)
+        slot = ids.slot(own.name)
         if slot is not None and own.order.client_id not in settled:
             live[slot.cell].append(own)
     return live
@@ -141,10 +147,32 @@ def _turn_early(grid: Grid, live: Mapping[int, Sequence[OwnOrder]], limits: Limi
     return grid
 
 
-def _is_unwanted(order: Order, wanted: OrderRequest | Idle) -> bool:
-    if order.status not in CANCELLABLE:
+def _is_unwanted(own: OwnOrder, wanted: OrderRequest | Idle) -> bool:
+    if own.order.status not in CANCELLABLE:
         return False
-    return isinstance(wanted, Idle) or wanted.client_id != order.client_id
+    return isinstance(wanted, Idle) or wanted.client_id != own.name
+
+
+def adoptable(
+    orders: Iterable[OwnOrder], heir: Grid, price: Tick, limits: Limits
+) -> Mapping[str, OrderRequest]:
+    """By client id, the untouched resting orders that `heir` would place just so, and as what.
+
+    An order that was filled in part stays with the grid that placed it, which has booked that.
+    """
+    wishes: dict[tuple[Side, Decimal, Decimal], OrderRequest] = {}
+    for cell in heir.cells:
+        wanted = want(heir, cell, price, limits)
+        if isinstance(wanted, OrderRequest) and wanted.time_in_force is not TimeInForce.IOC:
+            wishes[wanted.side, wanted.price, wanted.quantity] = wanted
+    kept: dict[str, OrderRequest] = {}
+    for own in orders:
+        order = own.order
+        untouched = order.status is OrderStatus.OPEN and not order.filled and not own.booked
+        place = order.side, order.price, order.quantity
+        if untouched and (wish := wishes.pop(place, None)):
+            kept[order.client_id] = wish
+    return kept
 
 
 class Permit(NamedTuple):

@@ -43,6 +43,14 @@ class Bot(models.Model):
     config = models.ForeignKey(
         "GridConfig", null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
+    next_config = models.ForeignKey(
+        "GridConfig",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="an edit on its way: the version that takes over once old orders are gone",
+    )
     deployed_at = models.DateTimeField(null=True, blank=True, help_text="exchange clock")
     # One writer a bot: whoever holds the lease raised the epoch, and every write carries it.
     epoch = models.BigIntegerField(default=0, editable=False)
@@ -145,11 +153,50 @@ class Cell(models.Model):
         return f"{self.config} cell {self.index}"
 
 
+class Opening(models.Model):
+    """What a cell took over when its version succeeded another: no fill of its own tells that."""
+
+    FACTS = (
+        "index", "low", "high", "quantity", "trip", "side", "entry", "bought", "held", "cost",
+        "buy_fee", "sold", "proceeds", "exited", "opened",
+    )  # fmt: skip
+
+    config = models.ForeignKey(GridConfig, on_delete=models.PROTECT, related_name="openings")
+    index = models.PositiveSmallIntegerField()
+    low = MoneyField()
+    high = MoneyField()
+    quantity = MoneyField()
+    trip = models.PositiveIntegerField()
+    side = models.CharField(max_length=4)
+    entry = models.BooleanField()
+    bought = MoneyField()
+    held = MoneyField()
+    cost = MoneyField()
+    buy_fee = MoneyField()
+    sold = MoneyField()
+    proceeds = MoneyField()
+    exited = models.BooleanField()
+    opened = models.BigIntegerField()
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["config", "index"]
+        constraints = [
+            models.UniqueConstraint(fields=["config", "index"], name="one_opening_per_cell")
+        ]
+
+    def __str__(self) -> str:
+        return f"opening of {self.config} cell {self.index}"
+
+
 class Order(models.Model):
     """An order of ours, committed before it is sent; the exchange's answers are written on it."""
 
     client_id = models.CharField(max_length=36, unique=True)
     order_id = models.CharField(max_length=40, blank=True, db_index=True)
+    acts_as = models.CharField(
+        max_length=36, blank=True, help_text="the id it has in the version that took it over"
+    )
     bot = models.ForeignKey(Bot, on_delete=models.PROTECT, related_name="orders")
     config = models.ForeignKey(GridConfig, on_delete=models.PROTECT, related_name="orders")
     cell = models.PositiveSmallIntegerField()
@@ -184,6 +231,11 @@ class Order(models.Model):
 
     def __str__(self) -> str:
         return self.client_id
+
+    @property
+    def slot_name(self) -> str:
+        """The client id that says which cell, trip and side of its config it belongs to."""
+        return self.acts_as or self.client_id
 
     def to_domain(self) -> types.Order:
         return types.Order(
@@ -229,10 +281,11 @@ class Fill(models.Model):
         return self.exec_id
 
     def to_domain(self) -> types.Fill:
+        """The execution as its grid books it: named by the slot that its order has there."""
         return types.Fill(
             exec_id=self.exec_id,
             order_id=self.order.order_id,
-            client_id=self.order.client_id,
+            client_id=self.order.slot_name,
             symbol=self.symbol,
             side=types.Side(self.side),
             price=self.price,

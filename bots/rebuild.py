@@ -1,6 +1,6 @@
 """Rebuilding: cells and round trips computed again from the fills alone, and what differs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
 from django.db import transaction
@@ -11,7 +11,7 @@ from bots.grid.accounting import RoundTrip
 from bots.grid.cells import Cell, Grid
 from market import types
 from market.models import Instrument
-from market.types import Tick
+from market.types import Side, Tick
 from risk.rules import halted
 
 # What fills determine. Attempts and turned sides follow from orders and limits instead.
@@ -32,13 +32,34 @@ class Rebuilt:
 
 
 def rebuild(config: rows.GridConfig) -> Rebuilt | None:
-    """Book all fills of a config again, from its untouched ladder; None before it was built."""
+    """Book all fills of a config again, from how it began; None before it was built."""
     found = list(config.cells.order_by("index"))
     if not found:
         return None
     pair = Instrument.objects.get(symbol=config.bot.symbol).to_domain()
+    cells = _as_taken_over(config) or _as_built(config, found)
+    booked = rows.Fill.objects.filter(order__config=config, booked=True).select_related("order")
+    fills = [row.to_domain() for row in booked]
+    nowhere = Tick(
+        pair.symbol, pair.tick, pair.tick, pair.tick, 0
+    )  # a halted grid looks at no price
+    start = Grid(config.grid_name, pair, cells)
+    decision = decide(start, fills, (), nowhere, halted("rebuilding"))
+    return Rebuilt(config, decision.grid, decision.round_trips, len(fills))
+
+
+def _as_taken_over(config: rows.GridConfig) -> tuple[Cell, ...]:
+    """The cells as their version began, by what it took over; none when it succeeded no other."""
+    return tuple(
+        Cell(**{**{name: getattr(row, name) for name in row.FACTS}, "side": Side(row.side)})
+        for row in config.openings.order_by("index")
+    )
+
+
+def _as_built(config: rows.GridConfig, found: Sequence[rows.Cell]) -> tuple[Cell, ...]:
+    """The untouched ladder."""
     entries = set(config.round_trips.filter(trip=0, entry=True).values_list("cell", flat=True))
-    cells = tuple(
+    return tuple(
         Cell(
             index=row.index,
             low=row.low,
@@ -48,14 +69,6 @@ def rebuild(config: rows.GridConfig) -> Rebuilt | None:
         )
         for row in found
     )
-    booked = rows.Fill.objects.filter(order__config=config, booked=True).select_related("order")
-    fills = [row.to_domain() for row in booked]
-    nowhere = Tick(
-        pair.symbol, pair.tick, pair.tick, pair.tick, 0
-    )  # a halted grid looks at no price
-    start = Grid(config.grid_name, pair, cells)
-    decision = decide(start, fills, (), nowhere, halted("rebuilding"))
-    return Rebuilt(config, decision.grid, decision.round_trips, len(fills))
 
 
 def differences(again: Rebuilt) -> Iterator[str]:

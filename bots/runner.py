@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from bots import ledger, store
+from bots import handover, ledger, store
 from bots.control import spec_of
 from bots.engine import Decision, carry_out, decide
 from bots.grid.cells import build
@@ -56,11 +56,16 @@ def _tick(lease: store.Lease, exchange: Exchange, push: Push, patience: Patience
     loaded = store.load(bot.config, instrument)
     if loaded is None:
         loaded = _start(lease, exchange, instrument)
-        if loaded is None:
-            return
+    elif handover.adopt_late(lease, loaded.grid):
+        loaded = store.load(bot.config, instrument)
+    if loaded is None:
+        return
     price = ingest.fresh_price(exchange, bot.symbol, PRICE_AGE)
-    decision = decide(loaded.grid, loaded.fills, loaded.orders, price, _limits(bot))
-    store.save(lease, loaded, decision)
+    if bot.next_config is not None and bot.state in handover.STATES:
+        decision = handover.advance(lease, loaded, price, _limits(bot))
+    else:
+        decision = decide(loaded.grid, loaded.fills, loaded.orders, price, _limits(bot))
+        store.save(lease, loaded, decision)
     carry_out(decision, exchange, DatabaseJournal(lease, patience))
     if bot.state == State.STOPPING and _has_left(loaded, decision):
         store.finish(lease)
@@ -71,6 +76,7 @@ def _tick(lease: store.Lease, exchange: Exchange, push: Push, patience: Patience
 def _start(lease: store.Lease, exchange: Exchange, instrument: Instrument) -> store.Loaded | None:
     """Build the cells on the price of this moment; a grid that cannot be built stops its bot."""
     bot = lease.bot
+    handover.start_over(lease)
     ledger.open_books(exchange)
     price = ingest.fresh_price(exchange, bot.symbol, PRICE_AGE)
     try:

@@ -57,7 +57,7 @@ def take_lease(bot_id: int) -> Lease | None:
         )
         if not taken:
             return None
-        bot = rows.Bot.objects.select_related("config").get(pk=bot_id)
+        bot = rows.Bot.objects.select_related("config", "next_config").get(pk=bot_id)
     return Lease(bot=bot, epoch=bot.epoch, news=bot.news)
 
 
@@ -96,6 +96,15 @@ def create_cells(lease: Lease, grid: cells.Grid, deployed: int) -> None:
             bot.state, bot.state_since = rows.Bot.State.RUNNING, timezone.now()
         bot.reason, bot.deployed_at = "", types.moment(deployed)
         bot.save(update_fields=["state", "reason", "state_since", "deployed_at"])
+
+
+def create_successor(config: rows.GridConfig, grid: cells.Grid) -> None:
+    """Keep the grid of a version that succeeds another, and what it began with."""
+    rows.Cell.objects.bulk_create(rows.Cell(config=config, **_facts(cell)) for cell in grid.cells)
+    rows.Opening.objects.bulk_create(
+        rows.Opening(config=config, **{name: getattr(cell, name) for name in rows.Opening.FACTS})
+        for cell in grid.cells
+    )
 
 
 def finish(lease: Lease) -> None:
@@ -155,7 +164,7 @@ def _own(row: rows.Order) -> OwnOrder:
     parked, words = "", _PARKED.get(OrderStatus(row.status))
     if words and row.look_after and row.look_after > timezone.now():
         parked = f"{words}: {row.reason}; next try at {row.look_after:%H:%M:%S} UTC"
-    return OwnOrder(row.to_domain(), booked=row.in_fills, parked=parked)
+    return OwnOrder(row.to_domain(), booked=row.in_fills, parked=parked, acts_as=row.acts_as)
 
 
 def _save_cells(bot: rows.Bot, before: cells.Grid, decision: Decision) -> None:
