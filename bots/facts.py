@@ -75,15 +75,21 @@ def record_order(seen: types.Order) -> int | None:
 
     None for a foreign order and for old news.
     """
-    if not seen.client_id:
+    ours = (
+        Order.objects.filter(client_id=seen.client_id) if seen.client_id else Order.objects.none()
+    )
+    bot_id = ours.values_list("bot_id", flat=True).first()
+    if bot_id is None:
         return None
     with transaction.atomic():
-        row = Order.objects.select_for_update().filter(client_id=seen.client_id).first()
-        if row is None or not _merge(row, seen):
+        # The bot's row before the order's, as a tick locks them: so neither waits for the other.
+        Bot.objects.select_for_update(no_key=True).get(pk=bot_id)
+        row = ours.select_for_update().get()
+        if not _merge(row, seen):
             return None
         row.save(update_fields=_CHANGING)
-        tell([row.bot_id])
-    return row.bot_id
+        tell([bot_id])
+    return bot_id
 
 
 def _merge(row: Order, seen: types.Order) -> bool:

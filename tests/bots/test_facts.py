@@ -1,10 +1,12 @@
 """Duplicates, late and reordered messages change nothing in the end state."""
 
 import itertools
+import threading
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from django.db import connection, transaction
 from django.utils import timezone
 
 from bots import facts
@@ -118,3 +120,23 @@ def test_news_reach_the_bot(order: Order) -> None:
     facts.record_order(seen(order, OrderStatus.PARTIAL, "0.01"))
     assert Bot.objects.get().news == before + 2
     assert Order.objects.get().filled - ZERO == D("0.01")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_message_during_a_tick_waits_and_neither_is_a_deadlock(order: Order) -> None:
+    """A tick locks its bot, then its orders; a message about an order must not do it backwards."""
+    told = threading.Thread(target=_record, args=(seen(order, OrderStatus.PARTIAL, "0.03"),))
+    with transaction.atomic():
+        Bot.objects.select_for_update().get()
+        told.start()
+        told.join(0.3)
+        assert told.is_alive(), "it waits for the bot"
+        Order.objects.update(settled=False)
+    told.join(5)
+    order.refresh_from_db()
+    assert order.filled == D("0.03")
+
+
+def _record(told: Seen) -> None:
+    facts.record_order(told)
+    connection.close()
