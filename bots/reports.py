@@ -15,8 +15,8 @@ from django.conf import settings
 from django.db.models import Case, Count, F, Q, Sum, When
 from django.utils import timezone
 
-from bots import ledger, spark
-from bots.grid import accounting, ids
+from bots import history, ledger, spark
+from bots.grid import accounting
 from bots.models import Bot, Cell, Fill, Order, RoundTrip
 from bots.sentence import sentence
 from market.models import Instrument, MoneyField, Price
@@ -51,7 +51,7 @@ def dashboard() -> Report:
         "sentence": sentence(cards),
         "totals": _totals(cards),
         "bots": cards,
-        "fills": latest_fills(),
+        "fills": history.latest_fills(LATEST_FILLS),
     }
 
 
@@ -261,37 +261,6 @@ def _totals(cards: Sequence[Report]) -> Report:
             for name in ("round_trips", "fills", "fills_24h")
         },
         "equity": _money(ledger.equity()),
-    }
-
-
-def latest_fills(count: int = LATEST_FILLS) -> list[Report]:
-    """The newest fills of all bots; a sale that closed a round trip shows what it earned."""
-    found = list(Fill.objects.select_related("order", "bot")[:count])
-    closed = {
-        (trip.config_id, trip.cell, trip.trip): trip
-        for trip in RoundTrip.objects.filter(closed__in=[fill.time for fill in found])
-    }
-    return [fill_report(fill, closed) for fill in found]
-
-
-def fill_report(fill: Fill, closed: Mapping[tuple[int, int, int], RoundTrip]) -> Report:
-    """One fill; `closed` are round trips by config, cell and trip."""
-    slot = ids.slot(fill.order.client_id)
-    trip = closed.get((fill.order.config_id, slot.cell, slot.trip)) if slot else None
-    earns = trip is not None and fill.side == Side.SELL and trip.closed == fill.time
-    return {
-        "id": fill.exec_id,
-        "time": iso(fill.time),
-        "bot": fill.bot.slug,
-        "symbol": fill.symbol,
-        "name": fill.bot.name,
-        "side": fill.side,
-        "price": plain(fill.price),
-        "quantity": plain(fill.quantity),
-        "fee": plain(fill.fee),
-        "fee_coin": fill.fee_coin,
-        "profit": plain(trip.grid_profit + trip.inventory_pnl) if earns and trip else None,
-        "cell": fill.order.cell,
     }
 
 

@@ -11,6 +11,7 @@ urlpatterns = [
     path("bots/<slug:slug>/pause/", views.pause, name="pause"),
     path("bots/<slug:slug>/resume/", views.resume, name="resume"),
     path("webhook/", webhook, name="webhook"),
+    path("", include("bots.pages.urls")),
     path("api/", include("bots.api_urls")),
 ]
 websocket_urlpatterns = [path("ws/live/", LiveConsumer.as_asgi())]

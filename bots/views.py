@@ -1,39 +1,26 @@
 """The pages of the bots, and their forms for a browser without JavaScript."""
 
 from collections.abc import Callable
-from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_safe
 
-from bots import reports, switches
+from bots import switches
 from bots.control import NotPossible
 from bots.models import Bot
-from bots.roles import READERS, STEERERS, Role, roles_of
+from bots.pages.shell import demand, for_readers, frame
+from bots.roles import STEERERS
 
 
-def page_state(state: dict[str, Any]) -> dict[str, Any]:
-    """The dashboard's state as templates address it: bots by slug, fills with their pair's tick."""
-    bots = {card["slug"]: card for card in state["bots"]}
-    fills = [{**fill, "tick": bots.get(fill["bot"], {}).get("tick", "")} for fill in state["fills"]]
-    return {**state, "bots": bots, "fills": fills}
-
-
-@login_required
+@for_readers
 @require_safe
 def dashboard(request: HttpRequest) -> HttpResponse:
     """Everything at a glance; the live connection keeps it true afterwards."""
-    _demand(request, READERS)
-    context = {
-        "state": page_state(reports.dashboard()),
-        "nothing": {},  # the row that the browser copies has no values yet
-        "may_steer": not STEERERS.isdisjoint(roles_of(request.user)),
-    }
-    return render(request, "dashboard.html", context)
+    return render(request, "dashboard.html", frame(request))
 
 
 @login_required
@@ -58,8 +45,8 @@ def _switch(
     A login in between turns the form's POST into a GET, which only leads back.
     """
     if request.method != "POST":
-        return redirect("dashboard")
-    _demand(request, STEERERS)
+        return redirect(_origin(request))
+    demand(request, STEERERS)
     bot = get_object_or_404(Bot, slug=slug)
     try:
         change(bot, by=request.user.get_username())
@@ -67,10 +54,11 @@ def _switch(
         messages.error(request, f"{error}.")
     else:
         messages.success(request, f"{bot.name} {words}.")
-    return redirect("dashboard")
+    return redirect(_origin(request))
 
 
-def _demand(request: HttpRequest, roles: frozenset[Role]) -> None:
-    """Raise PermissionDenied unless the visitor has one of these roles."""
-    if roles.isdisjoint(roles_of(request.user)):
-        raise PermissionDenied
+def _origin(request: HttpRequest) -> str:
+    """The page that the form was on, if it was one of ours."""
+    wanted = request.POST.get("next", "")
+    ours = url_has_allowed_host_and_scheme(wanted, allowed_hosts=None)
+    return wanted if ours else "/"

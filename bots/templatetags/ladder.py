@@ -126,6 +126,13 @@ def resting_text(card: Card) -> str:
 
 
 @register.filter
+def withheld_reason(card: Card) -> str:
+    """Why orders are withheld: the first cell's reason, which is mostly everybody's."""
+    reasons = [cell["reason"] for cell in card["cells"] if cell["reason"]]
+    return f"{reasons[0].rstrip('.')}." if reasons else ""
+
+
+@register.filter
 def nearest_order(cards: Sequence[Card]) -> str:
     """A sentence about the resting order closest to its price, "" when nothing rests."""
     found: list[tuple[Decimal, str]] = []
@@ -140,3 +147,49 @@ def nearest_order(cards: Sequence[Card]) -> str:
                 text = f"{card['name']} {cell['wants'].lower()} {abs(away):.2f} % {where} its price"
                 found.append((abs(away), text))
     return f"The nearest order is a {min(found)[1]}." if found else ""
+
+
+ROW = 24  # pixels of a row of the bot page's table; its picture has one row a level
+
+
+@register.simple_tag
+def grid_ladder(card: Card, levels: Sequence[Mapping[str, Any]]) -> SafeString:
+    """The bot page's picture: each level at the middle of its row in the table beside it."""
+    if not levels:
+        return SafeString("")
+    height = ROW * len(levels)
+    drawn = [(row["kind"], f"M0 {i * ROW + ROW // 2}H1000") for i, row in enumerate(levels)]
+    with localcontext(prec=SCALE_DIGITS):
+        points = [price for _, price in card["spark"]]
+        if card["price"]:
+            points.append(card["price"]["last"])
+        drawn.append(("spark", _row_path(points, card, height)))
+    shapes = format_html_join("", '<path class="{}" d="{}"/>', drawn)
+    return format_html(
+        '<svg class="mini grid-picture" viewBox="0 0 1000 {}" preserveAspectRatio="none" '
+        'role="img" aria-label="{} price of a day against {} grid cells">{}</svg>',
+        height,
+        card["name"],
+        len(card["cells"]),
+        shapes,
+    )
+
+
+def _row_path(points: Sequence[str], card: Card, height: int) -> str:
+    """A path on the scale on which the grid's levels are one row apart."""
+    if len(points) < 2:  # noqa: PLR2004 - one point is no path
+        return ""
+    linear = card["range"]["spacing"] == "arithmetic"
+
+    def on_axis(price: str) -> Decimal:
+        return read(price) if linear else read(price).ln()
+
+    low, high = on_axis(card["range"]["lower"]), on_axis(card["range"]["upper"])
+    inner = height - ROW
+    step = Decimal(960) / (len(points) - 1)
+    spots = (
+        f"{(step * i).quantize(PIXEL)} "
+        f"{(ROW // 2 + inner * (1 - (on_axis(p) - low) / (high - low))).quantize(PIXEL)}"
+        for i, p in enumerate(points)
+    )
+    return "M" + "L".join(spots)

@@ -53,6 +53,7 @@ export const offer = (form, card) => {
   const pending = waiting.get(card.slug);
   const arrived = pending && card.state !== pending.was;
   if (pending && !arrived) return;
+  form.dataset.state = card.state;
   form.dataset.action = card.state === "paused" ? "resume" : "pause";
   form.action = form.dataset[`${form.dataset.action}Url`];
   settle(form);

@@ -1,4 +1,4 @@
-// The dashboard: keeps one state, fed by the live connection, and writes it into the nodes the template made.
+// A live page: keeps one state, fed by the live connection, and writes it into the nodes the template made.
 
 import { listen, offer } from "./actions.js";
 import "./copy.js";
@@ -27,14 +27,13 @@ const flash = (node) => {
 };
 
 const showCard = (card) => {
-  const article = document.querySelector(`[data-bot="${card.slug}"]`);
-  if (!article) return;
-  article.dataset.state = card.state;
+  for (const form of document.querySelectorAll(`form[data-action][data-slug="${card.slug}"]`)) offer(form, card);
   for (const glyph of document.querySelectorAll(`[data-glyph="${card.slug}"] use`)) glyph.setAttribute("href", `#state-${card.state}`);
+  const article = document.querySelector(`[data-bot="${card.slug}"]`);
+  if (!article) return; // the page has no card of it
+  article.dataset.state = card.state;
   article.querySelector("[data-resting]").textContent = restingText(card);
   draw(article.querySelector("[data-ladder]"), card);
-  const form = article.querySelector("form"); // only those who may steer have one
-  if (form) offer(form, card);
   showCells(card);
 };
 
@@ -60,6 +59,7 @@ const rowOf = (fill, known) => {
 };
 
 const showFills = () => {
+  if (!fillsBody) return; // not on this page
   const known = new Map([...fillsBody.children].map((row) => [row.dataset.id, row]));
   fillsBody.replaceChildren(...state.fills.map((fill) => rowOf(fill, known.get(fill.id))));
   document.querySelector("[data-no-fills]").hidden = state.fills.length > 0;
@@ -76,7 +76,8 @@ const paint = () => {
   for (const { node, path } of nodes) if (isKnown(path) && write(node, find(path), tickOf(path[1]))) flash(node);
   for (const slug of changed.bots) showCard(state.bots[slug]);
   if (changed.fills) showFills();
-  if (state.sentence) showLevel(document.querySelector("#sentence"), state.sentence.level);
+  const sentence = document.querySelector("#sentence");
+  if (state.sentence && sentence) showLevel(sentence, state.sentence.level);
   changed.bots.clear();
   changed.fills = changed.quiet = false;
 };
@@ -130,9 +131,10 @@ const receive = ({ type, data }) => {
   if (!takers[type]) return;
   takers[type](data);
   schedule();
+  document.dispatchEvent(new CustomEvent("frame", { detail: { type, data } })); // for what only one page has
 };
 
-listen((slug) => state.bots[slug]?.state ?? document.querySelector(`[data-bot="${slug}"]`).dataset.state, (card) => {
+listen((slug) => state.bots[slug]?.state ?? document.querySelector(`[data-slug="${slug}"]`).dataset.state, (card) => {
   if (card?.slug && card.cells) receive({ type: "bot", data: card });
 });
 connect("/ws/live/", receive, freshness.report);

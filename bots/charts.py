@@ -1,0 +1,267 @@
+"""The figures of a bot's page as Plotly reads them: the grid, its profit, its latency.
+
+Colours are names of design tokens ("--buy"); the browser resolves them for the theme it shows.
+Money and prices are plain decimal texts.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Max
+from django.utils import timezone
+
+from bots import profit
+from bots.models import Bot, Fill
+from market import series
+from market.models import Price
+from market.types import Side, milliseconds, moment, plain
+from risk.models import LatencySample
+
+WINDOWS = {6: "1", 24: "5", 168: "30"}  # hours shown: interval of the bars
+USUAL_WINDOW = 24
+MOST_FILLS = 400  # markers of the newest; more would hide the path
+LATENCY_HOURS = 24
+MOST_SAMPLES = 5_000
+BINS = 24
+LATENCY_TARGET_MS = 500
+
+Figure = dict[str, Any]
+Card = dict[str, Any]
+
+
+def ladder(bot: Bot, card: Card, hours: int = USUAL_WINDOW) -> Figure:
+    """F1: the price between the levels of the grid, with its fills. KeyError: no such window."""
+    price = Price.objects.filter(symbol=bot.symbol).first()
+    now = price.time if price else timezone.now()
+    since = now - timedelta(hours=hours)
+    bars = series.read(bot.symbol, WINDOWS[hours], milliseconds(now), 400, milliseconds(since))
+    path = [(iso(moment(bar.time)), plain(bar.close)) for bar in bars]
+    if price:
+        path.append((iso(price.time), plain(price.last)))
+    fills = list(Fill.objects.filter(bot=bot, time__gt=since).order_by("-time")[:MOST_FILLS])
+    return {
+        "data": [
+            _line("Price", path, "--accent-ink", width=1.75),
+            _marks("Buy filled", fills, Side.BUY, "triangle-down", "--buy"),
+            _marks("Sell filled", fills, Side.SELL, "triangle-up", "--sell"),
+            _now(path[-1:], card["tick"]),
+        ],
+        "layout": {
+            **_layout(),
+            "margin": {"l": 0, "r": 0, "t": 36, "b": 0},
+            "xaxis": {**_axis(), "side": "top", "range": [iso(since), iso(now + _room(hours))]},
+            "yaxis": {**_axis(), **_price_axis(card), "visible": False, "fixedrange": True},
+            "shapes": _level_lines(card),
+        },
+        "said": f"Price of {bot.name} over {hours} hours against {len(card['cells'])} grid cells",
+    }
+
+
+def earnings(bot: Bot) -> Figure:
+    """F3: grid profit, floating PnL and their total since the bot was deployed."""
+    points = profit.course(bot)
+    lines = (
+        ("Grid profit", "grid", "--up", "solid", 1.75),
+        ("Floating PnL", "floating", "--down", "dash", 1.75),
+        ("Total", "total", "--strong", "solid", 2.25),
+    )
+    return {
+        "data": [
+            _line(
+                name,
+                [(iso(point.time), plain(getattr(point, field))) for point in points],
+                colour,
+                width=width,
+                dash=dash,
+            )
+            for name, field, colour, dash, width in lines
+        ],
+        "layout": {
+            **_layout(),
+            "margin": {"l": 56, "r": 12, "t": 28, "b": 28},
+            "showlegend": True,
+            "legend": {"orientation": "h", "x": 0, "y": 1.14, "font": {"color": "--text"}},
+            "xaxis": _axis(),
+            "yaxis": {**_axis(), "type": "linear", "zeroline": True, "nticks": 6},
+        },
+        "said": f"Grid profit, floating PnL and total of {bot.name} since it was deployed",
+        "empty": "No fills yet: there is nothing to add up." if not points else "",
+    }
+
+
+def latency(bot: Bot) -> Figure:
+    """F6: how long counter orders took from the fill's arrival to the acknowledgement."""
+    newest = LatencySample.objects.filter(subject=bot.subject).aggregate(last=Max("time"))["last"]
+    waits: list[float] = []
+    if newest is not None:
+        day = newest - timedelta(hours=LATENCY_HOURS)
+        found = LatencySample.objects.filter(subject=bot.subject, time__gt=day).order_by("-time")
+        waits = sorted(found.values_list("decision_ms", flat=True)[:MOST_SAMPLES])
+    if not waits:
+        return {"data": [], "layout": {}, "said": "", "empty": "No counter order was answered yet."}
+    marks = {name: _percentile(waits, share) for name, share in _PERCENTILES}
+    edge = max(LATENCY_TARGET_MS * 1.1, marks["p99"] * 1.15)
+    width = edge / BINS
+    counts = [0] * BINS
+    for wait in waits:
+        counts[min(int(wait / width), BINS - 1)] += 1
+    told = ", ".join(f"{name} {value:.0f} ms" for name, value in marks.items())
+    return {
+        "data": [
+            {
+                "type": "bar",
+                "x": [round((i + 0.5) * width, 1) for i in range(BINS)],
+                "y": counts,
+                "marker": {"color": "--accent-ink"},
+                "hovertemplate": "%{y} orders near %{x} ms<extra></extra>",
+            }
+        ],
+        "layout": {
+            **_layout(),
+            "margin": {"l": 40, "r": 12, "t": 28, "b": 28},
+            "bargap": 0.12,
+            "xaxis": {**_axis(), "type": "linear", "range": [0, edge], "ticksuffix": " ms"},
+            "yaxis": {**_axis(), "type": "linear", "rangemode": "tozero"},
+            "shapes": [
+                *(_upright(value, "--strong", "dot") for value in marks.values()),
+                _upright(LATENCY_TARGET_MS, "--danger-ink", "dash"),
+            ],
+        },
+        "said": f"{len(waits)} counter orders of the last {LATENCY_HOURS} h: {told}",
+        "told": told,
+    }
+
+
+_PERCENTILES = (("p50", 0.50), ("p95", 0.95), ("p99", 0.99))
+
+
+def _percentile(ordered: Sequence[float], share: float) -> float:
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def _room(hours: int) -> timedelta:
+    """Room at the right for the mark of the newest price."""
+    return timedelta(hours=hours) / 24
+
+
+def _price_axis(card: Card) -> Figure:
+    """An axis on which levels stand one row apart, half a row beyond the first and the last."""
+    lower, upper = Decimal(card["range"]["lower"]), Decimal(card["range"]["upper"])
+    grids = card["range"]["grids"]
+    if card["range"]["spacing"] == "arithmetic":
+        half = (upper - lower) / grids / 2
+        return {"type": "linear", "range": [plain(lower - half), plain(upper + half)]}
+    half = (upper / lower).log10() / grids / 2
+    ends = (lower.log10() - half, upper.log10() + half)
+    return {"type": "log", "range": [plain(round(end, 12)) for end in ends]}
+
+
+def _level_lines(card: Card) -> list[Figure]:
+    """A line for each level in the manner of the order that it carries."""
+    kinds = {
+        cell["price"]: "held" if cell["status"] == "withheld" else cell["wants"].lower()
+        for cell in card["cells"]
+        if cell["wants"] and cell["status"] != "none"
+    }
+    prices = [cell["low"] for cell in card["cells"]]
+    prices += [cell["high"] for cell in card["cells"][-1:]]
+    styles = {
+        "buy": ("--buy", "2px 3px"),
+        "sell": ("--sell", "2px 3px"),
+        "held": ("--line-strong", "1px 5px"),
+        "bare": ("--line", "solid"),
+    }
+    lines = []
+    for price in prices:
+        colour, dash = styles[kinds.get(price, "bare")]
+        lines.append(
+            {
+                "type": "line",
+                "layer": "below",
+                "opacity": 0.55,
+                "xref": "paper",
+                "x0": 0,
+                "x1": 1,
+                "y0": price,
+                "y1": price,
+                "line": {"color": colour, "width": 1, "dash": dash},
+            }
+        )
+    return lines
+
+
+def _line(
+    name: str, path: Sequence[tuple[str, str]], colour: str, *, width: float, dash: str = "solid"
+) -> Figure:
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": name,
+        "x": [time for time, _ in path],
+        "y": [value for _, value in path],
+        "line": {"color": colour, "width": width, "dash": dash},
+        "hovertemplate": "%{y}<extra>" + name + "</extra>",
+    }
+
+
+def _marks(name: str, fills: Sequence[Fill], side: Side, symbol: str, colour: str) -> Figure:
+    mine = [fill for fill in fills if fill.side == side]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "x": [iso(fill.time) for fill in mine],
+        "y": [plain(fill.price) for fill in mine],
+        "marker": {"symbol": symbol, "size": 9, "color": colour},
+        "hovertemplate": "%{y}<br>%{x}<extra>" + name + "</extra>",
+    }
+
+
+def _now(last: Sequence[tuple[str, str]], tick: str | None) -> Figure:
+    """The newest price: a dot that the browser moves."""
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "Last price",
+        "x": [time for time, _ in last],
+        "y": [value for _, value in last],
+        "marker": {"size": 10, "color": "--accent-ink"},
+        "hovertemplate": "%{y}<extra>Last price</extra>",
+        "meta": {"tick": tick},
+    }
+
+
+def _upright(at: float, colour: str, dash: str) -> Figure:
+    line = {"color": colour, "width": 1, "dash": dash}
+    return {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "x0": at, "x1": at, "line": line}
+
+
+def _axis() -> Figure:
+    return {
+        "color": "--muted",
+        "gridcolor": "--line",
+        "zerolinecolor": "--line-strong",
+        "tickfont": {"color": "--muted", "size": 11},
+        "showgrid": False,
+        "automargin": False,
+    }
+
+
+def _layout() -> Figure:
+    return {
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"color": "--text", "size": 12},
+        "hoverlabel": {"bgcolor": "--raised", "font": {"color": "--text"}},
+        "hovermode": "closest",
+        "showlegend": False,
+        "uirevision": "kept",
+        "dragmode": False,
+    }
+
+
+def iso(time: datetime) -> str:
+    """ISO 8601 without a zone, which Plotly would drop; times are UTC."""
+    return time.isoformat(timespec="seconds").removesuffix("+00:00")

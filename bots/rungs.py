@@ -1,0 +1,147 @@
+"""The rows of a bot's page: its levels with their orders and earnings, and its other tables."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Count, Q, Sum
+
+from bots.history import iso, trip_row
+from bots.models import Bot, GridConfig, RoundTrip
+from market.types import ZERO, plain
+from risk.models import Guard
+
+LATEST_TRIPS = 12
+Row = dict[str, Any]
+Card = dict[str, Any]
+
+
+def levels(bot: Bot, card: Card) -> list[Row]:
+    """Each level, the highest first: its order, or why there is none, and what it has earned.
+
+    A level earns what the cell below it earned, because that cell sells at this price.
+    """
+    cells = card["cells"]
+    if not cells:
+        return []
+    earned = _earned(bot)
+    most = max(earned.values(), default=ZERO) or Decimal(1)
+    prices = [cell["low"] for cell in cells] + [cells[-1]["high"]]
+    rows = []
+    for number, price in enumerate(prices):
+        orders = [cell for cell in _around(cells, number) if _stands_at(cell, number)]
+        profit = earned.get(number - 1)
+        rows.append(
+            {
+                "number": number,
+                "price": price,
+                "orders": orders,
+                "kind": _kind(orders),
+                "profit": None if profit is None else plain(profit),
+                "bar": 0 if profit is None else max(0, round(100 * profit / most)),
+                "is_last_below": _is_last_below(card, prices, number),
+            }
+        )
+    return rows[::-1]
+
+
+def _around(cells: Sequence[Card], number: int) -> Sequence[Card]:
+    """The cells that could have an order at a level: the one below sells, the one above buys."""
+    return cells[max(0, number - 1) : number + 1]
+
+
+def _stands_at(cell: Card, number: int) -> bool:
+    buys = cell["wants"] == "Buy"
+    return cell["index"] == (number if buys else number - 1) and cell["wants"] is not None
+
+
+def _kind(orders: Sequence[Card]) -> str:
+    """The line of the level in the picture."""
+    drawn = [order for order in orders if order["status"] != "none"]
+    if not drawn:
+        return "bare"
+    return "held" if drawn[0]["status"] == "withheld" else drawn[0]["wants"].lower()
+
+
+def _is_last_below(card: Card, prices: Sequence[str], number: int) -> bool:
+    """Whether the newest price stands between this level and the next."""
+    if not card["price"]:
+        return False
+    last = Decimal(card["price"]["last"])
+    above = number + 1 < len(prices) and Decimal(prices[number + 1]) <= last
+    return Decimal(prices[number]) <= last and not above
+
+
+def _earned(bot: Bot) -> dict[int, Decimal]:
+    """Profit of the running version's cells."""
+    trips = RoundTrip.objects.filter(config_id=bot.config_id).order_by().values("cell")
+    return {row["cell"]: row["sum"] for row in trips.annotate(sum=Sum("grid_profit"))}
+
+
+def round_trips(bot: Bot) -> list[Row]:
+    """The newest passages, each sell matched to its buy."""
+    return [
+        trip_row(trip) for trip in bot.round_trips.select_related("bot", "config")[:LATEST_TRIPS]
+    ]
+
+
+def guards(bot: Bot) -> list[Row]:
+    """What watches over this bot: its own guards, its pair's, and those of the whole account."""
+    subjects = [bot.subject, f"pair:{bot.symbol}", "all"]
+    return [guard_row(guard) for guard in Guard.objects.filter(subject__in=subjects)]
+
+
+def guard_row(guard: Guard) -> Row:
+    """One guard as it stands."""
+    return {
+        "name": guard.name.replace("_", " ").capitalize(),
+        "state": guard.state,
+        "state_text": guard.get_state_display(),
+        "value": None if guard.value is None else plain(guard.value),
+        "limit": None if guard.limit is None else plain(guard.limit),
+        "unit": guard.unit,
+        "did": guard.did,
+        "until": iso(guard.until) if guard.until else None,
+    }
+
+
+def versions(bot: Bot) -> list[Row]:
+    """Every version of the bot's grid, the newest first, with what it earned."""
+    counted = (
+        GridConfig.objects.filter(bot=bot)
+        .annotate(trips=Count("round_trips"), earned=Sum("round_trips__grid_profit"))
+        .order_by("-version")
+    )
+    return [
+        {
+            "version": config.version,
+            "runs": config.pk == bot.config_id,
+            "lower": plain(config.lower),
+            "upper": plain(config.upper),
+            "grids": config.grids,
+            "spacing": config.spacing,
+            "capital": plain(config.capital),
+            "created_at": iso(config.created_at),
+            "created_by": config.created_by,
+            "trips": config.trips,
+            "earned": plain(config.earned or ZERO),
+        }
+        for config in counted
+    ]
+
+
+def leaving(bot: Bot, card: Card) -> Row:
+    """What a stop of the bot would do: orders to cancel, coins that stay or are sold."""
+    open_orders = bot.orders.filter(settled=False)
+    sides = open_orders.aggregate(
+        buys=Count("pk", filter=Q(side="Buy")), sells=Count("pk", filter=Q(side="Sell"))
+    )
+    held = Decimal(card["held"])
+    worth = held * Decimal(card["price"]["last"]) if card["price"] else None
+    return {
+        **sides,
+        "orders": sides["buys"] + sides["sells"],
+        "held": card["held"],
+        "worth": None if worth is None else plain(worth),
+        "floating": card["floating"],
+    }

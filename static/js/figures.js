@@ -1,0 +1,93 @@
+// Figures: described by the server, drawn by Plotly, which is only fetched when one comes into view.
+
+const BUNDLE = "/static/vendor/plotly-4.1.1-grid.min.js";
+const CONFIG = { displayModeBar: false, responsive: true, staticPlot: false, doubleClick: false };
+const PRICE_MS = 1000;
+let loading = null;
+
+const plotly = () => {
+  loading ??= new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = BUNDLE;
+    script.onload = () => resolve(globalThis.Plotly);
+    script.onerror = () => reject(new Error("the charts could not be loaded"));
+    document.head.append(script);
+  });
+  return loading;
+};
+
+// Colours come as names of design tokens and are looked up in the theme that is shown.
+const coloured = (value, style) => {
+  if (typeof value === "string") return value.startsWith("--") ? style.getPropertyValue(value).trim() : value;
+  if (Array.isArray(value)) return value.map((part) => coloured(part, style));
+  if (value === null || typeof value !== "object") return value;
+  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, coloured(part, style)]));
+};
+
+const address = (box) => {
+  const hours = new URLSearchParams(location.search).get("hours");
+  return box.dataset.kind === "ladder" && hours ? `${box.dataset.figure}?hours=${hours}` : box.dataset.figure;
+};
+
+const draw = async (box) => {
+  const [library, answer] = await Promise.all([plotly(), fetch(address(box))]);
+  if (!answer.ok) return;
+  box.figure = await answer.json();
+  paint(box, library);
+};
+
+const paint = (box, library) => {
+  const { data, layout, said, empty, told } = box.figure;
+  if (empty) {
+    const words = document.createElement("p");
+    words.className = "empty";
+    words.textContent = empty;
+    box.replaceChildren(words);
+    return;
+  }
+  const style = getComputedStyle(document.documentElement);
+  if (!box.drawn) box.replaceChildren();
+  box.drawn = true;
+  box.setAttribute("role", "img");
+  box.setAttribute("aria-label", said);
+  const header = box.parentElement.querySelector("[data-told]");
+  if (header && told) header.textContent = `fill to acknowledgement: ${told}`;
+  library.react(box, coloured(data, style), { ...coloured(layout, style), autosize: true }, CONFIG);
+};
+
+// Draws each figure when it comes near; the answer redraws those in use and moves the newest price.
+export const show = (boxes) => {
+  const seen = new Set();
+  let waiting = null, timer = 0;
+  const guarded = (box) => draw(box).catch(() => {}); // without charts the page keeps its tables and pictures
+  const eye = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) {
+      if (!isIntersecting || seen.has(target)) continue;
+      seen.add(target);
+      guarded(target);
+    }
+  }, { rootMargin: "120px" });
+  for (const box of boxes) eye.observe(box);
+
+  const recolour = () => {
+    for (const box of seen) if (box.figure) plotly().then((library) => paint(box, library));
+  };
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
+  document.addEventListener("theme", recolour);
+
+  const move = () => {
+    timer = 0;
+    for (const box of seen) {
+      if (box.dataset.kind !== "ladder" || !box.drawn) continue;
+      const at = [waiting.time.slice(0, 19)];
+      globalThis.Plotly.restyle(box, { x: [at], y: [[waiting.last]] }, [3]);
+    }
+  };
+  return {
+    refresh: () => [...seen].forEach(guarded),
+    price: (last, time) => {
+      waiting = { last, time };
+      timer ||= setTimeout(move, PRICE_MS);
+    },
+  };
+};

@@ -1,0 +1,205 @@
+"""A bot's page and the lists of orders, fills and round trips, in a real browser."""
+
+import csv
+import io
+import re
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from playwright.sync_api import Page, expect
+from pytest_django import DjangoDbBlocker
+
+from bots import live, profit, reports
+from bots.models import Bot, RoundTrip
+from market import ingest
+from market.types import Side
+from tests.browser.conftest import SHOTS, make_operator
+from tests.browser.house import fill, furnish, nearest, run_all
+from tests.browser.venue import PAIRS, START, Venue, tick
+
+Enter = Callable[..., Page]
+Elsewhere = Callable[..., Any]
+WIDE = {"width": 1440, "height": 1000}
+
+
+@pytest.fixture(scope="module")
+def venue(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Venue]:
+    """The four bots with one closed round trip each."""
+    with django_db_blocker.unblock():
+        venue = furnish()
+        for bot in Bot.objects.all():
+            fill(venue, nearest(bot.slug, Side.SELL), START + 1000)
+        run_all(venue)
+        yield venue
+        call_command("flush", verbosity=0, interactive=False)
+
+
+@pytest.fixture(scope="module")
+def operator(venue: Venue) -> User:
+    return make_operator()
+
+
+@pytest.fixture
+def page(venue: Venue, log_in: Enter) -> Page:
+    ingest.record_prices([tick(symbol) for symbol in PAIRS])
+    return log_in(viewport=WIDE)
+
+
+def drawn(page: Page, kind: str) -> Any:
+    """The figure's box, once Plotly has drawn into it."""
+    box = page.locator(f'[data-kind="{kind}"]')
+    box.scroll_into_view_if_needed()
+    expect(box.locator(".main-svg").first).to_be_visible()
+    return box
+
+
+def test_a_card_leads_to_the_page_of_its_bot(page: Page, complaints: list[str]) -> None:
+    page.get_by_role("link", name="Open PEPE/USDT").click()
+    expect(page).to_have_url("/bots/pepe-usdt/")
+    expect(page.get_by_role("heading", level=1)).to_have_text("PEPE/USDT")
+    expect(page.locator('[data-part="levels"] tr')).to_have_count(25)
+    assert complaints == []
+
+
+def test_levels_and_lines_stand_at_the_same_height(page: Page, complaints: list[str]) -> None:
+    for slug in ("btc-usdt", "pepe-usdt"):
+        page.goto(f"/bots/{slug}/")
+        drawn(page, "ladder")
+        off = page.evaluate(
+            """() => {
+                const middle = node => {
+                    const box = node.getBoundingClientRect();
+                    return box.top + box.height / 2;
+                };
+                const lines = [...document.querySelectorAll('.shapelayer path')];
+                const rows = [...document.querySelectorAll('[data-level-number]')];
+                const heights = lines.map(middle).sort((a, b) => a - b);
+                return rows.map((row, i) => Math.abs(middle(row) - heights[i]));
+            }"""
+        )
+        assert len(off) == len(reports.card(Bot.objects.get(slug=slug))["cells"]) + 1
+        assert max(off) < 2, (slug, off)
+    assert complaints == []
+
+
+def test_the_figures_are_drawn_and_end_where_the_card_does(
+    page: Page, complaints: list[str]
+) -> None:
+    page.goto("/bots/btc-usdt/")
+    drawn(page, "ladder")
+    drawn(page, "earnings")
+    bot = Bot.objects.get(slug="btc-usdt")
+    last, card = profit.course(bot)[-1], reports.card(bot)
+    assert last.grid == Decimal(card["grid_profit"])
+    assert last.floating == Decimal(card["floating"])
+    assert last.total == Decimal(card["total"])
+    assert complaints == []
+
+
+def test_a_fill_changes_the_tables_without_reload(
+    page: Page, venue: Venue, elsewhere: Elsewhere, complaints: list[str]
+) -> None:
+    page.goto("/bots/mnt-usdt/")
+    expect(page.locator("#connection")).to_contain_text(re.compile("Live|Delayed"))
+    page.evaluate("window.unchanged = true")
+    before = page.locator('[data-part="trips"] tbody tr').count()
+    elsewhere(fill, venue, nearest("mnt-usdt", Side.SELL), START + 5000)
+    elsewhere(run_all, venue)
+    elsewhere(live.hint, "mnt-usdt", "fill")
+    expect(page.locator('[data-part="trips"] tbody tr')).to_have_count(before + 1)
+    assert page.evaluate("window.unchanged")
+    assert complaints == []
+
+
+def test_pause_works_on_the_page_and_without_javascript(page: Page, log_in: Enter) -> None:
+    page.goto("/bots/doge-usdt/")
+    expect(page.locator("#connection")).to_contain_text(re.compile("Live|Delayed"))
+    page.get_by_role("button", name="Pause DOGE/USDT").click()
+    expect(page.locator(".state-chip")).to_have_text("Paused")
+    plain = log_in(java_script_enabled=False)
+    plain.goto("/bots/doge-usdt/")
+    plain.get_by_role("button", name="Resume DOGE/USDT").click()
+    expect(plain).to_have_url("/bots/doge-usdt/")
+    expect(plain.locator(".state-chip")).to_have_text("Running")
+
+
+def test_stop_wants_the_name_typed_and_keeps_the_coins(page: Page, complaints: list[str]) -> None:
+    page.goto("/bots/btc-usdt/")
+    opener = page.get_by_role("link", name="Stop…")
+    opener.click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_be_visible()
+    go = dialog.get_by_role("button", name="Stop BTC/USDT")
+    expect(go).to_be_disabled()
+    expect(dialog.get_by_label("Keep the coins")).to_be_checked()
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SHOTS / "stop-dialog.png")
+    word = dialog.get_by_label("Type BTC to confirm")
+    word.fill("btc")
+    word.press("Enter")
+    expect(dialog).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(opener).to_be_focused()
+    assert Bot.objects.get(slug="btc-usdt").state == Bot.State.RUNNING
+    opener.click()
+    dialog.get_by_label("Type BTC to confirm").fill("BTC")
+    go.click()
+    expect(page.locator(".state-chip")).to_have_text("Stopping")
+    bot = Bot.objects.get(slug="btc-usdt")
+    assert (bot.state, bot.exit) == (Bot.State.STOPPING, Bot.Exit.KEEP)
+    assert complaints == []
+
+
+def test_stop_without_javascript_refuses_the_wrong_word(venue: Venue, log_in: Enter) -> None:
+    page = log_in(java_script_enabled=False)
+    page.goto("/bots/mnt-usdt/")
+    page.get_by_role("link", name="Stop…").click()
+    page.get_by_label("Type MNT to confirm").fill("BTC")
+    page.get_by_role("button", name="Stop MNT/USDT").click()
+    expect(page.get_by_role("alert")).to_contain_text("type MNT to confirm")
+    assert Bot.objects.get(slug="mnt-usdt").state == Bot.State.RUNNING
+
+
+def test_lists_filter_page_and_export_equal_numbers(page: Page, complaints: list[str]) -> None:
+    page.goto("/orders/")
+    page.get_by_role("link", name="Round trips").click()
+    page.get_by_label("Bot").select_option("pepe-usdt")
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator("tbody tr")).to_have_count(1)
+    file = page.request.get("/orders/export.csv?tab=trips&bot=pepe-usdt").text()
+    [row] = csv.DictReader(io.StringIO(file))
+    trip = RoundTrip.objects.get(bot__slug="pepe-usdt")
+    assert Decimal(row["profit"]) == trip.grid_profit + trip.inventory_pnl
+    shown = page.locator('[data-field="profit"]').get_attribute("data-raw")
+    assert shown == row["profit"]
+    listed = page.request.get("/api/round-trips?bot=pepe-usdt").json()["results"][0]
+    assert listed["grid_profit"] == row["grid_profit"]
+    for tab in ("resting", "fills"):
+        page.goto(f"/orders/?tab={tab}&side=Sell")
+        assert set(page.locator("tbody .side-sell").all_inner_texts()) == {"Sell"}
+    assert page.request.get("/orders/?tab=none").status == 404
+    assert complaints == []
+
+
+@pytest.mark.parametrize("path", ["/bots/pepe-usdt/", "/orders/?tab=fills", "/bots/mnt-usdt/stop/"])
+def test_every_width_fits(page: Page, path: str, complaints: list[str]) -> None:
+    page.goto(path)
+    name = path.strip("/").replace("/", "-").replace("?", "-")
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    for kind in ("ladder", "earnings"):
+        if page.locator(f'[data-kind="{kind}"]').count():
+            drawn(page, kind)
+    for width in (320, 390, 768, 1024, 1440):
+        page.set_viewport_size({"width": width, "height": 900})
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            page.evaluate("scrollTo(0, 0)")
+            page.wait_for_timeout(120)  # Plotly redraws after the frame in which it was resized
+            page.screenshot(path=SHOTS / f"{name}-{width}-{scheme}.png", full_page=True)
+            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, width
+    assert complaints == []
