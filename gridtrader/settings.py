@@ -6,6 +6,7 @@ from pathlib import Path
 import dj_database_url
 
 from gridtrader import bybit, env, folder, services
+from integrations.notify import addresses
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 _env = env.load(BASE_DIR)
@@ -48,6 +49,10 @@ COINGECKO_BASE_URL = _env.url(
 )
 COINGECKO_API_KEY = _env.secret("COINGECKO_API_KEY")
 NOTIFY_URLS = _env.secrets("NOTIFY_URLS", least=8)
+try:
+    addresses.parse(secret.reveal() for secret in NOTIFY_URLS)
+except addresses.BadAddress as _error:
+    raise env.EnvError(f"NOTIFY_URLS: {_error}") from None
 
 # --- Django --------------------------------------------------------------------------------------
 DEBUG = _env.flag("DEBUG", default=False)
@@ -256,6 +261,11 @@ LOGGING = {
                 COINGECKO_API_KEY,
                 *TRADINGVIEW_WEBHOOK_SECRETS,
                 *NOTIFY_URLS,
+                *(
+                    env.Secret(part)
+                    for url in NOTIFY_URLS
+                    for part in addresses.pieces(url.reveal())
+                ),
             ],
         }
     },
@@ -272,7 +282,8 @@ LOGGING = {
         "django.server": {"handlers": [], "level": "INFO", "propagate": True},
         # At DEBUG it prints signed headers; at INFO each reconnect, which our streams report.
         "pybit": {"level": "WARNING"},
-        "httpx": {"level": "WARNING"},  # a line for each of Notion's answers
+        # At DEBUG they print addresses and headers, and a messenger's address holds its token.
+        **{name: {"level": "WARNING"} for name in ("urllib3", "httpcore", "httpx")},
         "apprise": {"level": "CRITICAL"},  # its lines may hold parts of addresses
         "celery.app.trace": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},

@@ -17,7 +17,8 @@ from django.utils import timezone
 from bots import reports
 from bots.models import Bot, RoundTrip
 from integrations.models import Alert, Mark, Parcel
-from integrations.notify.channels import PREFIX, announce, channels
+from integrations.notify.addresses import PREFIX
+from integrations.notify.channels import announce, channels
 from integrations.notion import notebook
 from integrations.notion.properties import PORTFOLIO, TRADES
 from integrations.outbox import Item, Level, end_turn, put, take_turn

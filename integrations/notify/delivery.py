@@ -14,7 +14,8 @@ from django.utils import timezone
 
 from integrations import outbox
 from integrations.models import Parcel
-from integrations.notify.channels import Channel, channels
+from integrations.notify.addresses import Channel
+from integrations.notify.channels import channels
 from integrations.outbox import Level, NotTaken
 
 GAP = timedelta(seconds=30)  # between two messages of a channel; what is critical does not wait

@@ -17,8 +17,9 @@ from bots.outside import journals, tasks
 from gridtrader.env import Secret
 from integrations import outbox
 from integrations.models import Alert, Lane, Mark, Parcel
-from integrations.notify import channels
-from integrations.notify.channels import BadAddress, announce
+from integrations.notify import addresses, channels
+from integrations.notify.addresses import BadAddress
+from integrations.notify.channels import announce
 from integrations.outbox import Level
 from market.models import Price
 from risk.models import Halt
@@ -191,7 +192,7 @@ def test_a_sender_that_dies_loses_nothing_and_a_repetition_says_so(
 )
 def test_addresses_that_cannot_be_used(address: str, words: str) -> None:
     with pytest.raises(BadAddress, match=words) as caught:
-        channels.parse([address])
+        addresses.parse([address])
     assert "token" not in str(caught.value)
 
 
@@ -206,7 +207,7 @@ def test_addresses_that_cannot_be_used(address: str, words: str) -> None:
     ],
 )
 def test_the_usual_services_are_understood(url: str) -> None:
-    (channel,) = channels.parse([url])
+    (channel,) = addresses.parse([url])
     assert apprise.Apprise().add(channel.url)
     assert channel.url not in repr(channel)
     assert len(channel.lane) <= 40
