@@ -127,18 +127,23 @@ class Switch(APIView):
     permission_classes = (MaySteer,)
     concerned: ClassVar[tuple[str, ...]]
     change: ClassVar[Callable[..., Bot]]
+    body: ClassVar[type[SwitchBody]] = SwitchBody
 
     @idempotent(repeatable=True)
     def post(self, request: Request) -> Response:
-        body = SwitchBody(data=request.data)
+        body = self.body(data=request.data)
         body.is_valid(raise_exception=True)
         wish = body.validated_data
+        self.prepare(wish)
         if "bot" in wish:
             bot = bot_named(wish["bot"])
             self._change([bot], wish["reason"])
             return Response(reports.card(bot))
         self._change(list(Bot.objects.filter(state__in=self.concerned)), wish["reason"])
         return Response({"bots": reports.cards()})
+
+    def prepare(self, wish: dict[str, Any]) -> None:
+        """Do what comes before any bot is changed; raises what forbids it."""
 
     def _change(self, bots: list[Bot], reason: str) -> None:
         """Try every bot, also after one that could not; raises Conflict with all that could not."""

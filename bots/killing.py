@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 
-from bots import reconcile
+from bots import reconcile, runner
 from bots.grid import ids
 from bots.models import Bot, Order
 from market.exchange import USUAL, Exchange, ExchangeError
@@ -257,10 +257,15 @@ def rearm(exchange: Exchange, *, by: str, reason: str, origin: str = "") -> None
 
 
 def agreed(exchange: Exchange, within_s: float = AGREE_WITHIN_S) -> reconcile.Comparison:
-    """Catch up and compare, again while they differ and there is time. Raises ExchangeError."""
+    """Catch up and compare, again while they differ and there is time. Raises ExchangeError.
+
+    Ticks look up what became of each order; they place nothing while a halt stands.
+    """
     end = time.monotonic() + within_s
     while True:
         reconcile.sweep(exchange)
+        for bot_id in Bot.objects.exclude(config=None).values_list("pk", flat=True):
+            runner.run_once(bot_id, exchange, lambda _: None)
         found = reconcile.compare(exchange)
         if found.agrees or time.monotonic() > end:
             return found

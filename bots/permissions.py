@@ -3,7 +3,7 @@
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from bots.roles import READERS, STEERERS, Role, roles_of
+from bots.roles import KILLERS, READERS, STEERERS, Role, roles_of
 
 
 class _RolePermission(BasePermission):
@@ -36,3 +36,9 @@ class MaySteer(_RolePermission):
     """Trader, admin."""
 
     roles = STEERERS
+
+
+class MayKill(_RolePermission):
+    """Killer, admin."""
+
+    roles = KILLERS

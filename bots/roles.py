@@ -19,6 +19,7 @@ class Role(StrEnum):
 
 READERS = frozenset({Role.VIEWER, Role.TRADER, Role.ADMIN})
 STEERERS = frozenset({Role.TRADER, Role.ADMIN})
+KILLERS = frozenset({Role.KILLER, Role.ADMIN})
 
 
 def roles_of(user: AbstractBaseUser | AnonymousUser) -> frozenset[Role]:

@@ -67,6 +67,18 @@ class SwitchBody(Strict):
         return attrs
 
 
+class ResumeBody(SwitchBody):
+    """Which bots to let buy again; `rearm` lifts a kill."""
+
+    rearm = TrueField(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        attrs = super().validate(attrs)
+        if "rearm" in attrs and not attrs["reason"].strip():
+            raise serializers.ValidationError({"reason": ["say why: a rearm needs a reason"]})
+        return attrs
+
+
 class BotQuery(Strict):
     """Which bot's rows."""
 

@@ -24,6 +24,8 @@ READS = [
     "/api/fills",
     "/api/round-trips",
     "/api/metrics",
+    "/api/risk",
+    "/api/audit",
     "/api/candles?symbol=BTCUSDT&interval=1",
     "/api/export/candles.csv?symbol=BTCUSDT&interval=1",
 ]
@@ -62,7 +64,7 @@ def test_who_deploys(caller: Caller, role: Role | None, status: int) -> None:
 
 def test_every_address_is_in_the_matrix() -> None:
     reads = {address.partition("?")[0] for address in READS}
-    told = {*reads, *SWITCHES, "/api/deploy", "/api/tv-alert", "/api/health", "/api/"}
+    told = {*reads, *SWITCHES, "/api/kill", "/api/deploy", "/api/tv-alert", "/api/health", "/api/"}
     offered = {
         "/api/" + str(pattern.pattern).replace("<slug:slug>", "btc-usdt")
         for pattern in api_urls.urlpatterns
