@@ -1,21 +1,24 @@
 """Hot edits on the real exchange double: few orders touched, books exact, failures rolled back."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.utils import timezone
 
 from bots import control, facts, handover, ledger, rebuild, reconcile, reports, runner, store
+from bots.grid.levels import GridSpec
 from bots.models import Bot, CapitalMove, Cell, Order
 from integrations.bybit.gateway import Gateway
-from market.models import Instrument
+from market.models import Instrument, Price
 from market.types import Fill as Execution
 from market.types import OrderStatus, Side
 from risk.models import AuditRow
-from tests.bots.test_runner import SPEC, move
 from tests.simulator.fixture import RunningSimulator
 
 D = Decimal
+SPEC = GridSpec(D(95500), D(99000), 12, D(25000))
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -38,6 +41,12 @@ def tick(bot: Bot, exchange: Gateway) -> Callable[[], None]:
         bot.refresh_from_db()
 
     return settle
+
+
+def move(simulator: RunningSimulator, price: int) -> None:
+    """Move the price and let our own copy of it age."""
+    simulator.step({"BTCUSDT": str(price)}, 60)
+    Price.objects.update(received_at=timezone.now() - timedelta(minutes=1))
 
 
 def is_exact(bot: Bot, exchange: Gateway) -> None:
