@@ -24,7 +24,7 @@ help:
 	@echo "make run    start GridTrader in paper mode on http://127.0.0.1:8000"
 	@echo "make test   run the whole suite; ARGS=\"-k words\" chooses tests"
 	@echo "make test-timescale   the storage tests on a real TimescaleDB, built on the spot"
-	@echo "make bench  one JSON line per benchmark; ARGS=\"ingest\" chooses"
+	@echo "make bench  one JSON line per benchmark; ARGS=\"candles\" chooses"
 	@echo "make lint   ruff and mypy"
 	@echo "make lock   choose versions anew from requirements*.in"
 

@@ -10,6 +10,7 @@ from market.types import plain
 
 DAY = timedelta(days=1)
 POINT = timedelta(minutes=15)
+LATE = timedelta(hours=6)  # the close of a day ago may be so much older
 _HUNDREDTH = Decimal("0.01")
 
 # The last close of each quarter of an hour; date_bin works with and without TimescaleDB.
@@ -37,7 +38,11 @@ def recent(symbol: str, price: Price | None) -> tuple[list[tuple[str, str]], str
 
 def _change(symbol: str, price: Price) -> str | None:
     """Percent since the close one day ago; None when that is not recorded."""
-    before = Candle.objects.filter(symbol=symbol, interval="1", time__lte=price.time - DAY)
+    then = price.time - DAY
+    # Without an earliest time every chunk of a hypertable would be planned for.
+    before = Candle.objects.filter(
+        symbol=symbol, interval="1", time__lte=then, time__gt=then - LATE
+    )
     close = before.order_by("-time").values_list("close", flat=True).first()
     if not close:
         return None

@@ -6,7 +6,7 @@ from datetime import timedelta
 from django.db import connection
 
 from market import rollups
-from market.intervals import DAY_MS, HOUR_MS, MONDAY_MS, length_ms, opening
+from market.intervals import DAY_MS, HOUR_MS, MINUTE_MS, MONDAY_MS, length_ms, opening
 from market.models import Candle, Rollup
 from market.types import Candle as Bar
 from market.types import milliseconds, moment
@@ -43,7 +43,7 @@ def read(
     """
     length = length_ms(interval)
     if interval == "1":
-        return _kept(symbol, interval, start, end, limit)
+        return _minutes(symbol, start, end, limit)
     last = opening(interval, end)
     first = last - (limit - 1) * length
     if start is not None:
@@ -64,6 +64,16 @@ def first(symbol: str, interval: str) -> int | None:
     oldest = [rows.order_by("time").values_list("time", flat=True).first() for rows in sources]
     found = [time for time in oldest if time is not None]
     return milliseconds(min(found)) if found else None
+
+
+def _minutes(symbol: str, start: int | None, end: int, limit: int) -> Sequence[Bar]:
+    """One-minute bars; looked for near `end` first, so that few chunks have to be opened."""
+    near = end - 2 * limit * MINUTE_MS
+    if start is None or start < near:
+        found = _kept(symbol, "1", near, end, limit)
+        if len(found) == limit:
+            return found
+    return _kept(symbol, "1", start, end, limit)
 
 
 def _kept(symbol: str, interval: str, start: int | None, end: int, limit: int) -> Sequence[Bar]:
