@@ -1,10 +1,13 @@
 """Reading tapes: the bundled sample, synthetic ones, and each way a tape can be wrong."""
 
 import gzip
+from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from integrations.bybit.simulator import synthetic
 from integrations.bybit.simulator.pairs import load_pairs
 from integrations.bybit.simulator.tape import BUNDLED, TapeError, open_tape, read_recording
 
@@ -62,6 +65,54 @@ def test_a_synthetic_tape_is_the_same_for_the_same_seed():
     assert set(first.paths) == set(PAIRS)
 
 
+def closes(kind):
+    bars = synthetic.candles(f"synthetic:5:{kind}", PAIRS)["BTCUSDT"]
+    assert bars[0].open == bars[-1].close
+    assert len(bars) == 7 * 24 * 60
+    assert not any(list(bar.faults()) for bar in bars)
+    return bars
+
+
+def jumps(bars):
+    """How far each bar opens from the close before it, as a share of the price."""
+    return [float(after.open / before.close - 1) for before, after in pairwise(bars)]
+
+
+def test_a_trend_keeps_its_direction_for_hours_and_leaves_no_gaps():
+    bars = closes("trend")
+    hours = [bars[n : n + 60] for n in range(0, 6 * 24 * 60, 60)]
+    rose = [hour[-1].close > hour[0].open for hour in hours]
+    turns = sum(one is not two for one, two in pairwise(rose))
+    assert turns < len(hours) / 4
+    assert not any(jumps(bars))
+    assert max(bar.high for bar in bars) > Decimal("1.08") * bars[0].open
+
+
+def test_a_crash_is_one_jump_through_many_levels():
+    down = [jump for jump in jumps(closes("crash")) if jump]
+    assert 4 <= len(down) <= 8
+    assert all(-0.25 <= jump <= -0.12 for jump in down)
+
+
+def test_gaps_come_several_times_an_hour_and_both_ways():
+    found = [jump for jump in jumps(closes("gap")) if jump]
+    assert 400 < len(found) < 1_200
+    assert max(found) > 0.01
+    assert min(found) < -0.01
+
+
+def test_frozen_prices_never_move():
+    bars = closes("frozen")
+    assert {(bar.open, bar.high, bar.low, bar.close, bar.volume) for bar in bars} == {
+        (97200, 97200, 97200, 97200, 0)
+    }
+
+
+def test_the_seed_alone_means_what_it_always_meant():
+    assert open_tape("synthetic:7", PAIRS).print == open_tape("synthetic:7:revert", PAIRS).print
+    assert open_tape("synthetic:7", PAIRS).print == "887bb10ef508154a"
+
+
 def test_files_that_share_time_keep_it(tmp_path):
     source = write(tmp_path, BTCUSDT=lines(T0), MNTUSDT=lines(T0 + MINUTE))
     tape = open_tape(source, PAIRS)
@@ -110,6 +161,7 @@ def test_a_wrong_folder_is_refused_with_one_clear_line(tmp_path, files, complain
         ("/nowhere/at/all", "does not exist"),
         ("synthetic:x", "whole number"),
         ("synthetic:", "whole number"),
+        ("synthetic:7:panic", "'panic' is none of revert, trend, crash, gap, frozen"),
     ],
 )
 def test_a_wrong_name_is_refused(source, complaint):

@@ -3,7 +3,6 @@
 import csv
 import gzip
 import hashlib
-import random
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path as File
 
+from integrations.bybit.simulator import synthetic
 from integrations.bybit.simulator.pairs import Pair
 from integrations.bybit.simulator.path import CandlePath, Path
 from market.types import Candle, MalformedNumber, decimal
@@ -19,14 +19,6 @@ MINUTE = 60_000
 HOUR = 60 * MINUTE
 COLUMNS = ["open_time_ms", "open", "high", "low", "close", "volume"]
 BUNDLED = File(__file__).parents[3] / "market" / "tapes"
-SYNTHETIC_START = 1_767_225_600_000  # 2026-01-01T00:00Z
-SYNTHETIC_BARS = 7 * 24 * 60
-SYNTHETIC_CENTRE = {
-    "BTCUSDT": "97200",
-    "MNTUSDT": "1.08",
-    "DOGEUSDT": "0.137",
-    "PEPEUSDT": "0.00000447",
-}
 
 
 class TapeError(Exception):
@@ -61,12 +53,17 @@ class Tape:
 
 
 def open_tape(source: str, pairs: Mapping[str, Pair]) -> Tape:
-    """The tape named by `source`: a folder, a file, `synthetic:SEED`, or "" for the bundled sample.
+    """The tape named by `source`: a folder, a file, `synthetic:SEED[:KIND]`, or the bundled sample.
 
     Raises TapeError when it cannot be read or is not made of true candles.
     """
     if source.startswith("synthetic:"):
-        return _assemble(source, list(_synthetic(source, pairs)))
+        try:
+            made = synthetic.candles(source, pairs)
+        except ValueError as error:
+            raise TapeError(str(error)) from error
+        bars = [Recording(pairs[symbol], bars, MINUTE) for symbol, bars in made.items()]
+        return _assemble(source, bars)
     if source == "bybit":
         raise TapeError(
             "tape bybit: live prices are not served yet; give a folder, file or synthetic:SEED"
@@ -170,43 +167,3 @@ def _fingerprint(recordings: Iterable[Recording]) -> str:
         for bar in recording.candles:
             digest.update(f"{bar.time} {bar.open} {bar.high} {bar.low} {bar.close}\n".encode())
     return digest.hexdigest()[:16]
-
-
-def _synthetic(source: str, pairs: Mapping[str, Pair]) -> Iterator[Recording]:
-    seed = source.removeprefix("synthetic:")
-    if not re.fullmatch(r"\d{1,18}", seed):
-        raise TapeError(f"{source}: the seed must be a whole number, as in synthetic:7")
-    for symbol, centre in SYNTHETIC_CENTRE.items():
-        if symbol in pairs:
-            pair = pairs[symbol]
-            # Play money and play prices: nothing here needs an unguessable generator.
-            dice = random.Random(f"{seed} {symbol}")  # noqa: S311
-            candles = list(_wander(pair, pair.ticks(decimal(centre)), dice))
-            yield Recording(pair, candles, MINUTE)
-
-
-def _wander(pair: Pair, centre: int, dice: random.Random) -> Iterator[Candle]:
-    """Minute bars that stray from a centre, are drawn back, and end where they began."""
-    noise = max(1.0, centre * 0.0008)
-    last = centre
-    for minute in range(SYNTHETIC_BARS):
-        left = SYNTHETIC_BARS - minute
-        pull = (centre - last) * max(0.002, 1 / left)
-        close = centre if left == 1 else max(1, round(last + pull + dice.gauss(0, noise)))
-        wick = [abs(round(dice.gauss(0, noise / 2))) for _ in range(2)]
-        high, low = max(last, close) + wick[0], max(1, min(last, close) - wick[1])
-        volume = pair.instrument.quantity(
-            decimal(dice.randrange(2_000, 60_000)) / pair.price(centre)
-        )
-        yield Candle(
-            symbol=pair.symbol,
-            interval="1",
-            time=SYNTHETIC_START + minute * MINUTE,
-            open=pair.price(last),
-            high=pair.price(high),
-            low=pair.price(low),
-            close=pair.price(close),
-            volume=volume,
-            turnover=volume * pair.price(close),
-        )
-        last = close

@@ -34,7 +34,9 @@ class Command(BaseCommand):
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=int, default=8900, help="0 lets the system choose")
         parser.add_argument(
-            "--tape", default="", help="folder or file of candles, or synthetic:SEED"
+            "--tape",
+            default="",
+            help="folder or file of candles, or synthetic:SEED[:revert|trend|crash|gap|frozen]",
         )
         parser.add_argument(
             "--speed", default="1", help="market seconds in one second; 0 waits for POST /sim/step"
