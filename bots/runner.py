@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from datetime import timedelta
 
+from django.db import transaction
 from django.utils import timezone
 
-from bots import handover, ledger, store
+from bots import handover, ledger, pretrade, store, targets
 from bots.control import spec_of
 from bots.engine import Decision, carry_out, decide
 from bots.grid.cells import build
@@ -16,12 +17,13 @@ from bots.lookup import settle_unknown
 from bots.models import Bot
 from market import ingest
 from market.exchange import USUAL, Exchange, Patience
-from market.types import Instrument
+from market.types import Instrument, Tick
 from risk.guard import kill_at_work, limits_under
 from risk.rules import FREE, Limits, halted, leaving, withheld
 
 PRICE_AGE = timedelta(seconds=5)  # an older price is asked for again
 LOOKS_AGAIN = 20  # ticks in a row by one caller; then the next beat goes on
+_wallet = pretrade.Wallet()
 
 State = Bot.State
 Push = Callable[[Bot], None]
@@ -60,11 +62,14 @@ def _tick(lease: store.Lease, exchange: Exchange, push: Push, patience: Patience
         loaded = store.load(bot.config, instrument)
     if loaded is None:
         return
-    price = ingest.fresh_price(exchange, bot.symbol, PRICE_AGE)
+    price = pretrade.sound_price(exchange, bot.symbol, PRICE_AGE)
+    if targets.take_profit(bot, price):
+        push(bot)  # what follows is for the next look: there is news
+        return
     if bot.next_config is not None and bot.state in handover.STATES:
-        decision = handover.advance(lease, loaded, price, _limits(bot))
+        decision = handover.advance(lease, loaded, price, limits_of(bot))
     else:
-        decision = decide(loaded.grid, loaded.fills, loaded.orders, price, _limits(bot))
+        decision = decide(loaded.grid, loaded.fills, loaded.orders, price, limits_of(bot))
         store.save(lease, loaded, decision)
     carry_out(decision, exchange, DatabaseJournal(lease, patience))
     if bot.state == State.STOPPING and _has_left(loaded, decision):
@@ -73,12 +78,34 @@ def _tick(lease: store.Lease, exchange: Exchange, push: Push, patience: Patience
         push(bot)
 
 
+def _save(
+    lease: store.Lease, loaded: store.Loaded, decision: Decision, price: Tick, exchange: Exchange
+) -> Decision:
+    """Keep what passes the pre-trade gate. Balances that seem too small are asked for again."""
+    funds = _wallet.funds(exchange) if decision.place else None
+    with transaction.atomic():
+        allowed = pretrade.passed(lease.bot, loaded, decision, price, funds)
+        if allowed.place == decision.place or funds is None:
+            store.save(lease, loaded, allowed)
+            return allowed
+    funds = _wallet.funds(exchange, timedelta(0))
+    with transaction.atomic():
+        allowed = pretrade.passed(lease.bot, loaded, decision, price, funds)
+        store.save(lease, loaded, allowed)
+    return allowed
+
+
 def _start(lease: store.Lease, exchange: Exchange, instrument: Instrument) -> store.Loaded | None:
-    """Build the cells on the price of this moment; a grid that cannot be built stops its bot."""
+    """Build the cells on the price of this moment, once the trigger price is reached.
+
+    A grid that cannot be built stops its bot.
+    """
     bot = lease.bot
     handover.start_over(lease)
     ledger.open_books(exchange)
-    price = ingest.fresh_price(exchange, bot.symbol, PRICE_AGE)
+    price = pretrade.sound_price(exchange, bot.symbol, PRICE_AGE)
+    if not targets.is_triggered(bot, price):
+        return None
     try:
         grid = build(bot.config.grid_name, spec_of(bot.config), instrument, price.last)
     except InvalidGrid as error:
@@ -97,7 +124,7 @@ def _has_left(loaded: store.Loaded, decision: Decision) -> bool:
     return decision.is_quiet and not unsettled
 
 
-def _limits(bot: Bot) -> Limits:
+def limits_of(bot: Bot) -> Limits:
     """What this bot may do: its own state beneath risk's gates and halts."""
     return limits_under(_own_limits(bot), *subjects_of(bot))
 
