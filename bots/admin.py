@@ -78,13 +78,14 @@ class GridConfigAdmin(ReadOnlyAdmin):
     shown = (
         "bot", "version", number("lower"), number("upper"), "grids", "levels", "step",
         number("capital"), "spacing", "sizing", number("reserve"), number("stop_loss"),
-        "btc_filter", "state", "current", "created_at", "created_by",
+        number("take_profit"), number("trigger_price"), "on_exit", "btc_filter", "state",
+        "current", "created_at", "created_by",
     )  # fmt: skip
     _asked = (
         (None, {"fields": ("name", "slug", "symbol")}),
-        ("Range", {"fields": ("lower", "upper", "grids", "spacing")}),
+        ("Range", {"fields": ("lower", "upper", "grids", "spacing", "trigger_price")}),
         ("Sizing", {"fields": ("capital", "sizing", "reserve")}),
-        ("Risk", {"fields": ("stop_loss", "btc_filter")}),
+        ("Risk", {"fields": ("stop_loss", "take_profit", "on_exit", "btc_filter")}),
     )
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -1,6 +1,8 @@
-"""POST /api/deploy: a new bot, or, with dry_run, the truth about it."""
+"""POST /api/deploy: a new bot, or another version of one; with dry_run, the truth about it."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -10,9 +12,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from bots import control, preview, reports
+from bots import control, edits, preview, reports
 from bots.api_errors import Conflict
 from bots.grid.levels import GridSpec, InvalidGrid, Sizing, Spacing
+from bots.models import Bot
 from bots.permissions import MaySteer
 from bots.serializers import Strict
 from bots.switches import look
@@ -58,39 +61,100 @@ class DeployBody(Strict):
         default=Decimal("0.05"),
     )  # fmt: skip
     stop_loss = Money(required=False, allow_null=True, default=None)
+    take_profit = Money(required=False, allow_null=True, default=None)
+    trigger_price = Money(required=False, allow_null=True, default=None)
+    on_exit = serializers.ChoiceField(Bot.Exit.values, default=Bot.Exit.SELL.value)
     btc_filter = serializers.BooleanField(default=False)
     dry_run = serializers.BooleanField(default=False)
 
 
+class EditBody(Strict):
+    """A bot and what of its grid is to be another way; the rest stays."""
+
+    bot = serializers.SlugField(max_length=40)
+    lower = Money(required=False)
+    upper = Money(required=False)
+    grids = serializers.IntegerField(min_value=FEWEST_GRIDS, max_value=MOST_GRIDS, required=False)
+    capital = Money(required=False)
+    spacing = serializers.ChoiceField([s.value for s in Spacing], required=False)
+    sizing = serializers.ChoiceField([s.value for s in Sizing], required=False)
+    reserve = serializers.DecimalField(
+        max_digits=5, decimal_places=4, min_value=Decimal(0), max_value=Decimal("0.9999"),
+        required=False,
+    )  # fmt: skip
+    stop_loss = Money(required=False, allow_null=True)
+    take_profit = Money(required=False, allow_null=True)
+    trigger_price = Money(required=False, allow_null=True)
+    on_exit = serializers.ChoiceField(Bot.Exit.values, required=False)
+    btc_filter = serializers.BooleanField(required=False)
+    dry_run = serializers.BooleanField(default=False)
+
+    def validate_bot(self, value: str) -> Bot:
+        bots = Bot.objects.select_related("config", "next_config")
+        found = bots.filter(slug=value).first()
+        if found is None:
+            slugs = ", ".join(bots.values_list("slug", flat=True))
+            raise ValidationError(f"no such bot; accepted: {slugs}")
+        return found
+
+
 class Deploy(APIView):
-    """Work a grid out on this moment's market; without dry_run, start it."""
+    """Work a grid out on this moment's market; without dry_run, start it.
+
+    With `bot`, the grid is that bot's next version, and what would be touched is told too.
+    """
 
     permission_classes = (MaySteer,)
 
     def post(self, request: Request) -> Response:
+        with told_at_its_field():
+            return self._edit(request) if "bot" in request.data else self._deploy(request)
+
+    def _edit(self, request: Request) -> Response:
+        body = EditBody(data=request.data)
+        body.is_valid(raise_exception=True)
+        changes = {**body.validated_data}
+        bot, dry_run = changes.pop("bot"), changes.pop("dry_run")
+        found, told = edits.look_at(gateway_from_settings(), bot, changes)
+        if dry_run:
+            return Response(told)
+        for objection in found.objections:
+            raise objection
+        control.edit(bot, changes, by=request.user.get_username())
+        look(bot)
+        return Response(reports.card(bot), status=status.HTTP_201_CREATED)
+
+    def _deploy(self, request: Request) -> Response:
         body = DeployBody(data=request.data)
         body.is_valid(raise_exception=True)
         wish = body.validated_data
         spec = _spec(wish)
-        try:
-            found = preview.preview(
-                gateway_from_settings(), wish["symbol"], spec, stop_loss=wish["stop_loss"]
-            )
-            if wish["dry_run"]:
-                return Response(preview.report(found))
-            for objection in found.objections:
-                raise objection
-            bot = control.deploy(_deployment(wish, spec), by=request.user.get_username())
-        except InvalidGrid as error:
-            raise ValidationError({error.field: [str(error)]}) from error
-        except Refused as error:
-            raise ValidationError({"symbol": [error.reason]}) from error
-        except control.NotPossible as error:
-            raise Conflict(str(error)) from error
-        except ExchangeError as error:
-            raise Conflict(f"the exchange does not answer, so nothing was done: {error}") from error
+        control.check_prices(spec, stop_loss=None, take_profit=wish["take_profit"])
+        found = preview.preview(
+            gateway_from_settings(), wish["symbol"], spec, stop_loss=wish["stop_loss"]
+        )
+        if wish["dry_run"]:
+            return Response(preview.report(found))
+        for objection in found.objections:
+            raise objection
+        bot = control.deploy(_deployment(wish, spec), by=request.user.get_username())
         look(bot)
         return Response(reports.card(bot), status=status.HTTP_201_CREATED)
+
+
+@contextmanager
+def told_at_its_field() -> Iterator[None]:
+    """Turn what can go wrong into answers that say where, and what would be accepted."""
+    try:
+        yield
+    except InvalidGrid as error:
+        raise ValidationError({error.field: [str(error)]}) from error
+    except Refused as error:
+        raise ValidationError({"symbol": [error.reason]}) from error
+    except control.NotPossible as error:
+        raise Conflict(str(error)) from error
+    except ExchangeError as error:
+        raise Conflict(f"the exchange does not answer, so nothing was done: {error}") from error
 
 
 def _spec(wish: dict[str, Any]) -> GridSpec:
@@ -113,6 +177,9 @@ def _deployment(wish: dict[str, Any], spec: GridSpec) -> control.Deployment:
         symbol=wish["symbol"],
         spec=spec,
         stop_loss=wish["stop_loss"],
+        take_profit=wish["take_profit"],
+        trigger_price=wish["trigger_price"],
+        on_exit=wish["on_exit"],
         btc_filter=wish["btc_filter"],
     )
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from bots import api, api_candles, api_deploy, api_metrics, api_risk
+from bots import api, api_candles, api_deploy, api_metrics, api_rebalance, api_risk
 from bots.outside.api import TradingViewAlert
 
 urlpatterns = [
@@ -15,6 +15,7 @@ urlpatterns = [
     path("candles", api_candles.Candles.as_view(), name="api-candles"),
     path("export/candles.csv", api_candles.CandleExport.as_view(), name="api-export-candles"),
     path("deploy", api_deploy.Deploy.as_view(), name="api-deploy"),
+    path("rebalance", api_rebalance.Rebalance.as_view(), name="api-rebalance"),
     path("metrics", api_metrics.Metrics.as_view(), name="api-metrics"),
     path("pause", api.Pause.as_view(), name="api-pause"),
     path("resume", api_risk.Resume.as_view(), name="api-resume"),

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from bots.grid.levels import GridSpec, InvalidGrid, Sizing, Spacing
 from bots.models import Bot, GridConfig, Order
-from market.types import OrderStatus, Side
+from market.types import OrderStatus, Side, plain
 
 State = Bot.State
 _TAG_ALPHABET = string.ascii_lowercase + string.digits
@@ -37,7 +37,11 @@ class Deployment:
     symbol: str
     spec: GridSpec
     stop_loss: Decimal | None = None
+    take_profit: Decimal | None = None
+    trigger_price: Decimal | None = None
+    on_exit: str = Bot.Exit.SELL
     btc_filter: bool = False
+    shares_capital: bool = False
     position: int = 0
 
 
@@ -48,10 +52,7 @@ def deploy(wish: Deployment, *, by: str) -> Bot:
     Raises NotPossible when the slug is taken, InvalidGrid when the range cannot be a grid.
     """
     spec = wish.spec
-    if not 0 < spec.lower < spec.upper:
-        raise InvalidGrid("upper", "the upper price must be above the lower, both above zero")
-    if wish.stop_loss is not None and wish.stop_loss >= spec.lower:
-        raise InvalidGrid("stop_loss", "the stop-loss must lie below the lower price")
+    check_prices(spec, stop_loss=wish.stop_loss, take_profit=wish.take_profit)
     if Bot.objects.filter(slug=wish.slug).exists():
         raise NotPossible(f"a bot named {wish.slug} exists already; choose another name")
     bot = Bot.objects.create(
@@ -59,6 +60,7 @@ def deploy(wish: Deployment, *, by: str) -> Bot:
         name=wish.name,
         symbol=wish.symbol,
         position=wish.position,
+        shares_capital=wish.shares_capital,
         tag=_new_tag(),
         state=State.DEPLOYING,
         state_since=timezone.now(),
@@ -74,6 +76,9 @@ def deploy(wish: Deployment, *, by: str) -> Bot:
         sizing=spec.sizing,
         reserve=spec.reserve,
         stop_loss=wish.stop_loss,
+        take_profit=wish.take_profit,
+        trigger_price=wish.trigger_price,
+        on_exit=wish.on_exit,
         btc_filter=wish.btc_filter,
         created_by=by,
     )
@@ -81,12 +86,25 @@ def deploy(wish: Deployment, *, by: str) -> Bot:
     return bot
 
 
+def check_prices(spec: GridSpec, *, stop_loss: Decimal | None, take_profit: Decimal | None) -> None:
+    """Raises InvalidGrid unless stop-loss < lower < upper < take-profit, where they are set."""
+    if not 0 < spec.lower < spec.upper:
+        raise InvalidGrid("upper", "the upper price must be above the lower, both above zero")
+    if stop_loss is not None and stop_loss >= spec.lower:
+        raise InvalidGrid("stop_loss", "the stop-loss must lie below the lower price")
+    if take_profit is not None and take_profit <= spec.upper:
+        raise InvalidGrid(
+            "take_profit", f"the take-profit must lie above the upper price {plain(spec.upper)}"
+        )
+
+
 @transaction.atomic
 def edit(bot: Bot, changes: Mapping[str, Any], *, by: str) -> GridConfig:
     """Have a new version of a bot's grid take over; the bot's next ticks carry it out.
 
     `changes` are fields of the config; the others stay as they are, or as an edit that is still
-    on its way would have them. Raises NotPossible when the bot is not at work.
+    on its way would have them. Raises NotPossible when the bot is not at work, InvalidGrid when
+    its prices are out of order.
     """
     row = Bot.objects.select_for_update().get(pk=bot.pk)
     if row.state not in (State.DEPLOYING, State.RUNNING, State.PAUSED):
@@ -94,6 +112,7 @@ def edit(bot: Bot, changes: Mapping[str, Any], *, by: str) -> GridConfig:
             f"{row.name} is {row.get_state_display().lower()}; only a bot at work can be edited"
         )
     config = changed(row, changes)
+    check_prices(spec_of(config), stop_loss=config.stop_loss, take_profit=config.take_profit)
     config.created_by = by
     config.save()
     row.next_config, row.news = config, F("news") + 1
@@ -113,6 +132,8 @@ def changed(bot: Bot, changes: Mapping[str, Any]) -> GridConfig:
         for field in GridConfig._meta.concrete_fields  # noqa: SLF001 - Django's public word
         if field.name not in _OF_ONE_VERSION
     }
+    if "trigger_price" in changes:
+        facts["trigger_rises"] = None
     return GridConfig(**{**facts, **changes, "version": last + 1})
 
 

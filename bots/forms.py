@@ -32,11 +32,18 @@ class DeployForm(forms.ModelForm):  # type: ignore[type-arg]
         help_text=f"{FEWEST_GRIDS} to {MOST_GRIDS}; N grids are N cells and N + 1 levels",
     )
 
+    on_exit = forms.ChoiceField(
+        choices=Bot.Exit.choices,
+        initial=Bot.Exit.SELL,
+        required=False,
+        help_text="how the take-profit leaves the market",
+    )
+
     class Meta:
         model = GridConfig
         fields = [
             "lower", "upper", "grids", "capital", "spacing", "sizing", "reserve", "stop_loss",
-            "btc_filter",
+            "take_profit", "trigger_price", "on_exit", "btc_filter",
         ]  # fmt: skip
         help_texts = {
             "lower": "lowest level, in quote",
@@ -45,6 +52,8 @@ class DeployForm(forms.ModelForm):  # type: ignore[type-arg]
             "spacing": "equal differences or equal ratios between levels",
             "sizing": "equal base or equal quote in each cell",
             "stop_loss": "below the lower price; empty for none",
+            "take_profit": "above the upper price; empty for none",
+            "trigger_price": "the bot starts when the price reaches it; empty to start at once",
         }
 
     def clean_slug(self) -> str:
@@ -79,6 +88,12 @@ class DeployForm(forms.ModelForm):  # type: ignore[type-arg]
         stop_loss: Decimal | None = found["stop_loss"]
         if stop_loss is not None and not 0 < stop_loss < found["lower"]:
             self.add_error("stop_loss", "the stop-loss must lie between zero and the lower price")
+        take_profit: Decimal | None = found["take_profit"]
+        if take_profit is not None and take_profit <= found["upper"]:
+            self.add_error("take_profit", "the take-profit must lie above the upper price")
+        trigger: Decimal | None = found["trigger_price"]
+        if trigger is not None and trigger <= 0:
+            self.add_error("trigger_price", "must be above zero")
         if found["lower"] >= found["upper"]:
             self.add_error("upper", "the upper price must be above the lower")
         elif pair := Instrument.objects.filter(symbol=found["symbol"]).first():
@@ -98,6 +113,9 @@ class DeployForm(forms.ModelForm):  # type: ignore[type-arg]
             symbol=found["symbol"],
             spec=self._spec(),
             stop_loss=found["stop_loss"],
+            take_profit=found["take_profit"],
+            trigger_price=found["trigger_price"],
+            on_exit=found["on_exit"] or Bot.Exit.SELL,
             btc_filter=found["btc_filter"],
             position=0 if last is None else last + 1,
         )

@@ -51,6 +51,9 @@ class Bot(models.Model):
         related_name="+",
         help_text="an edit on its way: the version that takes over once old orders are gone",
     )
+    shares_capital = models.BooleanField(
+        default=False, help_text="its capital moves between it and the other bots that share"
+    )
     deployed_at = models.DateTimeField(null=True, blank=True, help_text="exchange clock")
     # One writer a bot: whoever holds the lease raised the epoch, and every write carries it.
     epoch = models.BigIntegerField(default=0, editable=False)
@@ -93,6 +96,19 @@ class GridConfig(models.Model):
         help_text="share of the capital never put into orders",
     )
     stop_loss = MoneyField(null=True, blank=True)
+    take_profit = MoneyField(null=True, blank=True)
+    trigger_price = MoneyField(
+        null=True, blank=True, help_text="the first version is built when the price reaches this"
+    )
+    trigger_rises = models.BooleanField(
+        null=True, editable=False, help_text="the price was below the trigger at the first look"
+    )
+    on_exit = models.CharField(
+        max_length=8,
+        choices=Bot.Exit,
+        default=Bot.Exit.SELL,
+        help_text="how the take-profit leaves the market",
+    )
     btc_filter = models.BooleanField(default=False, help_text="buys only while BTC is stable")
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.CharField(max_length=150, blank=True)
@@ -106,6 +122,10 @@ class GridConfig(models.Model):
             ),
             models.CheckConstraint(condition=Q(grids__gte=1), name="at_least_one_grid"),
             models.CheckConstraint(condition=Q(capital__gt=0), name="capital_above_zero"),
+            models.CheckConstraint(
+                condition=Q(take_profit=None) | Q(take_profit__gt=models.F("upper")),
+                name="take_profit_above_the_range",
+            ),
             models.CheckConstraint(
                 condition=Q(reserve__gte=0, reserve__lt=1), name="reserve_is_a_share"
             ),

@@ -1,6 +1,6 @@
 """What a deployment would be: the truth card on this moment's market, and who would refuse it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -39,22 +39,34 @@ def preview(
     *,
     stop_loss: Decimal | None = None,
     fees: Fees = DEFAULT_FEES,
+    instead_of: Bot | None = None,
 ) -> Preview:
-    """Work a grid out on the market as it is.
+    """Work a grid out on the market as it is; when it edits a bot, `instead_of` that one's.
 
     Raises InvalidGrid for a grid that cannot be built, ExchangeError when the market is not known.
     """
     instrument = ingest.instrument(exchange, symbol)
     tick = ingest.fresh_price(exchange, symbol, PRICE_AGE)
     truth = card(spec, instrument, tick.last, fees, stop_loss=stop_loss)
-    objections = [*_overlaps(symbol, spec), *_over_free(instrument, spec)]
+    others = _others(instead_of)
+    objections = [
+        *_overlaps(others, symbol, spec),
+        *_over_free(others, instrument, spec, _spent(instead_of) if instead_of else ZERO),
+    ]
     return Preview(symbol, instrument, tick, truth, objections)
 
 
-def _overlaps(symbol: str, spec: GridSpec) -> Iterator[InvalidGrid]:
+def _others(bot: Bot | None) -> Sequence[Bot]:
+    """All other bots that have not ended."""
+    found = Bot.objects.exclude(state__in=_ENDED).exclude(pk=bot.pk if bot else None)
+    return list(found.select_related("config").prefetch_related("config__cells"))
+
+
+def _overlaps(others: Iterable[Bot], symbol: str, spec: GridSpec) -> Iterator[InvalidGrid]:
     """Two grids on one range of one pair would trade with each other."""
-    others = Bot.objects.filter(symbol=symbol).exclude(state__in=_ENDED).select_related("config")
     for other in others:
+        if other.symbol != symbol:
+            continue
         config = other.config
         if config and config.lower < spec.upper and spec.lower < config.upper:
             yield InvalidGrid(
@@ -64,28 +76,39 @@ def _overlaps(symbol: str, spec: GridSpec) -> Iterator[InvalidGrid]:
             )
 
 
-def _over_free(instrument: Instrument, spec: GridSpec) -> Iterator[InvalidGrid]:
-    """Capital that other bots were promised is not free."""
+def _over_free(
+    others: Iterable[Bot], instrument: Instrument, spec: GridSpec, spent: Decimal
+) -> Iterator[InvalidGrid]:
+    """Capital that other bots were promised is not free; what is `spent` is in use already."""
     total = ledger.balances().get(instrument.quote, ZERO)
-    promised = _promised(instrument.quote)
+    promised = _promised(others, instrument.quote)
     free = total - promised
-    if spec.capital > free:
+    if spec.capital - spent > free:
         yield InvalidGrid(
             "capital",
             f"{plain(max(free, ZERO))} {instrument.quote} are free: the account has "
-            f"{plain(total)}, and running bots may still use {plain(promised)} of it",
+            f"{plain(total)}, and running bots may still use {plain(promised)} of it"
+            + (f"; its own cells hold {plain(spent)} more" if spent else ""),
         )
 
 
-def _promised(quote: str) -> Decimal:
+def _promised(others: Iterable[Bot], quote: str) -> Decimal:
     """Quote that running bots may still spend: their capital less what their cells hold."""
-    bots = Bot.objects.exclude(state__in=_ENDED).select_related("config")
-    promised = ZERO
-    for bot in bots.prefetch_related("config__cells"):
-        if bot.config and bot.symbol.endswith(quote):
-            spent = sum((cell.cost for cell in bot.config.cells.all()), ZERO)
-            promised += max(bot.config.capital - spent, ZERO)
-    return promised
+    return sum(
+        (
+            max(bot.config.capital - _spent(bot), ZERO)
+            for bot in others
+            if bot.config and bot.symbol.endswith(quote)
+        ),
+        ZERO,
+    )
+
+
+def _spent(bot: Bot) -> Decimal:
+    """What a bot has paid for the coins that its cells hold."""
+    if bot.config is None:
+        return ZERO
+    return sum((cell.cost for cell in bot.config.cells.all()), ZERO)
 
 
 def report(found: Preview) -> dict[str, Any]:

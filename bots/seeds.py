@@ -43,6 +43,7 @@ BOTS = (
         name="DOGE/USDT",
         symbol="DOGEUSDT",
         spec=GridSpec(Decimal("0.129"), Decimal("0.145"), 18, _SHARED),
+        shares_capital=True,
         position=2,
     ),
     Deployment(
@@ -52,6 +53,7 @@ BOTS = (
         spec=GridSpec(Decimal("0.00000416"), Decimal("0.00000479"), 24, _SHARED),
         stop_loss=Decimal("0.00000395"),
         btc_filter=True,
+        shares_capital=True,
         position=3,
     ),
 )

@@ -7,7 +7,9 @@ import logging
 
 from celery import shared_task
 
-from bots import live, reconcile, runner, samples
+from bots import balancing, live, reconcile, runner, samples
+from bots.control import NotPossible
+from bots.grid.levels import InvalidGrid
 from bots.guarding import counted_in
 from bots.models import Bot
 from integrations.bybit.account import gateway_from_settings
@@ -74,3 +76,21 @@ def record_equity() -> None:
 def record_latency() -> None:
     """Keep how long counter orders took."""
     samples.record_latency()
+
+
+@shared_task
+def share_capital() -> None:
+    """Move capital between the bots that share it, by what each is expected to earn."""
+    try:
+        moves = balancing.plan(_gateway)
+        told = balancing.tell(_gateway, moves)  # what cannot be built is refused here
+        moved = balancing.carry_out(moves, by="engine", reason="expected net grid profit")
+    except (NotPossible, InvalidGrid, ExchangeError) as error:
+        log.info("no capital is moved: %s", error)
+        return
+    finally:
+        _tally.write()
+    for bot in moved:
+        tick_bot.delay(bot.pk)
+    if moved:
+        log.info("%s of capital moved", told["moved"])

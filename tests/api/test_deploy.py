@@ -71,6 +71,8 @@ def test_capital_that_others_were_promised_is_not_free(trader: APIClient) -> Non
         ({"lower": "-1"}, "lower", "above zero"),
         ({"lower": "NaN"}, "lower", "valid number"),
         ({"stop_loss": "96000"}, "stop_loss", "between 0 and 95500"),
+        ({"take_profit": "99000"}, "take_profit", "above the upper price 99000"),
+        ({"trigger_price": "0"}, "trigger_price", "above zero"),
         ({"symbol": "NOSUCHUSDT"}, "symbol", "not open for spot trading"),
         ({"spacing": "random"}, "spacing", "random"),
         ({"leverage": 5}, "leverage", "accepted: symbol"),

@@ -1,0 +1,116 @@
+"""Capital moved between DOGE and PEPE by the API: told first, then done by edits, audited."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from rest_framework.test import APIClient
+
+from bots import control, ledger, reconcile, runner
+from bots.grid.levels import GridSpec
+from bots.models import Bot
+from bots.roles import Role
+from integrations.bybit.gateway import Gateway
+from market.models import Candle
+from market.types import moment
+from risk.models import AuditRow
+from tests.api.conftest import Caller
+from tests.simulator.fixture import RunningSimulator
+
+D = Decimal
+GRIDS = {
+    "DOGEUSDT": GridSpec(D("0.129"), D("0.145"), 18, D(1500)),
+    "PEPEUSDT": GridSpec(D("0.00000416"), D("0.00000479"), 24, D(1500)),
+}
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def trader(caller: Caller, exchange: Gateway, simulator: RunningSimulator) -> APIClient:
+    """Somebody with two running bots that share capital."""
+    simulator.step({"DOGEUSDT": "0.137", "PEPEUSDT": "0.00000445"})
+    ledger.open_books(exchange)
+    for symbol, spec in GRIDS.items():
+        slug = f"{symbol[:4].lower()}-usdt"
+        control.deploy(
+            control.Deployment(slug=slug, name=slug, symbol=symbol, spec=spec, shares_capital=True),
+            by="tests",
+        )
+    settle(exchange)
+    return caller(Role.TRADER)
+
+
+def settle(exchange: Gateway) -> None:
+    for _ in range(6):
+        reconcile.sweep(exchange)
+        for bot in Bot.objects.all():
+            runner.run_once(bot.pk, exchange, lambda _: None)
+
+
+@pytest.fixture
+def lively(trader: APIClient, exchange: Gateway) -> None:
+    """Ninety minutes in which DOGE swings over four cells and PEPE stands still."""
+    for symbol, low, high in (
+        ("DOGEUSDT", "0.135", "0.139"),
+        ("PEPEUSDT", "0.00000445", "0.00000445"),
+    ):
+        last = exchange.tick(symbol).time // 60_000 * 60_000
+        for number in range(1, 91):
+            Candle.objects.create(
+                symbol=symbol, interval="1", time=moment(last) - timedelta(minutes=number),
+                open=D(low), high=D(high), low=D(low), close=D(low), volume=1, turnover=1,
+                closed=True,
+            )  # fmt: skip
+
+
+def rebalance(client: APIClient, **body: object) -> object:
+    return client.post("/api/rebalance", body, format="json")
+
+
+def test_a_dry_run_tells_what_would_be_moved_and_moves_nothing(
+    trader: APIClient, lively: None, exchange: Gateway
+) -> None:
+    answer = rebalance(trader, dry_run=True, bot="doge-usdt")
+    assert answer.status_code == 200, answer.json()
+    told = answer.json()
+    doge, pepe = told["bots"]
+    assert (doge["capital"], doge["capital_after"]) == ("1500", "1800")
+    assert (pepe["capital"], pepe["capital_after"]) == ("1500", "1200")
+    assert (told["moved"], told["dry_run"]) == ("300", True)
+    assert D(doge["expected_per_day"]) > 0
+    assert D(pepe["expected_per_day"]) == 0
+    assert {order["side"] for order in doge["edit"]["kept"]} == {"Sell"}
+    assert {order["side"] for order in pepe["edit"]["cancelled"]} == {"Buy"}
+    assert not Bot.objects.exclude(next_config=None).exists()
+
+
+def test_capital_moves_by_edits_and_each_move_is_audited(
+    trader: APIClient, lively: None, exchange: Gateway
+) -> None:
+    assert rebalance(trader).json()["moved"] == "300"
+    assert rebalance(trader).status_code == 409, "not while the edits are on their way"
+    settle(exchange)
+    capitals = dict(Bot.objects.values_list("slug", "config__capital"))
+    assert capitals == {"doge-usdt": 1800, "pepe-usdt": 1200}
+    rows = AuditRow.objects.filter(what="capital moved", who="the-trader")
+    assert {(row.before["capital"], row.after["capital"]) for row in rows} == {
+        ("1500", "1800"), ("1500", "1200")
+    }  # fmt: skip
+    assert len(exchange.open_orders()) == 18 + 24
+    assert reconcile.compare(exchange).differences == []
+
+
+def test_without_a_record_nothing_is_compared(trader: APIClient) -> None:
+    answer = rebalance(trader)
+    assert answer.status_code == 409
+    assert "minutes of DOGEUSDT are on record" in answer.json()["error"]["message"]
+
+
+def test_a_bot_that_shares_nothing_and_a_viewer_are_refused(
+    trader: APIClient, caller: Caller
+) -> None:
+    answer = rebalance(trader, bot="btc-usdt")
+    assert answer.status_code == 400
+    assert "accepted: doge-usdt, pepe-usdt" in answer.json()["error"]["fields"]["bot"][0]
+    assert rebalance(caller(Role.VIEWER)).status_code == 403
