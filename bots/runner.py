@@ -70,7 +70,7 @@ def _tick(lease: store.Lease, exchange: Exchange, push: Push, patience: Patience
         decision = handover.advance(lease, loaded, price, limits_of(bot))
     else:
         decision = decide(loaded.grid, loaded.fills, loaded.orders, price, limits_of(bot))
-        store.save(lease, loaded, decision)
+        decision = _save(lease, loaded, decision, price, exchange)
     carry_out(decision, exchange, DatabaseJournal(lease, patience))
     if bot.state == State.STOPPING and _has_left(loaded, decision):
         store.finish(lease)
