@@ -70,10 +70,25 @@ const size = (text) => {
   return price(text, "");
 };
 
+let zone = "utc"; // or "browser": the zone of the machine the page is read on
+
+// Shows every time of the page, now and later, in a zone.
+export const useZone = (wanted) => {
+  zone = wanted;
+  for (const node of document.querySelectorAll("time[data-format]")) node.textContent = time(node.dataset.format, node.dateTime).text;
+};
+
+const local = (at, kind) => {
+  const minute = `${two(at.getHours())}:${two(at.getMinutes())}`;
+  if (kind === "minute") return { text: `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${minute}` };
+  return { text: `${at.getDate()}${GAP}${MONTHS[at.getMonth()]} ${minute}:${two(at.getSeconds())}` };
+};
+
 const two = (number) => String(number).padStart(2, "0");
 
 const time = (kind, iso) => {
   const at = new Date(iso);
+  if (zone === "browser") return local(at, kind);
   const minute = `${two(at.getUTCHours())}:${two(at.getUTCMinutes())}`;
   if (kind === "minute") return { text: `${iso.slice(0, 10)} ${minute} UTC` };
   return { text: `${at.getUTCDate()}${GAP}${MONTHS[at.getUTCMonth()]} ${minute}:${two(at.getUTCSeconds())}` };

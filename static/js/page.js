@@ -2,10 +2,12 @@
 
 import { listen, offer } from "./actions.js";
 import "./copy.js";
-import { write } from "./format.js";
+import { useZone, write } from "./format.js";
 import { watch } from "./freshness.js";
+import "./keys.js";
 import { draw, restingText } from "./ladder.js";
 import { connect } from "./live.js";
+import { look } from "./look.js";
 
 const FILLS_SHOWN = 12;
 
@@ -138,3 +140,10 @@ listen((slug) => state.bots[slug]?.state ?? document.querySelector(`[data-slug="
   if (card?.slug && card.cells) receive({ type: "bot", data: card });
 });
 connect("/ws/live/", receive, freshness.report);
+
+if (look("zone") === "browser") {
+  useZone("browser");
+  const name = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  document.querySelector("[data-zone]").textContent = `Times in ${name}`;
+  for (const head of document.querySelectorAll("th")) head.textContent = head.textContent.replace(", UTC", `, ${name}`);
+}

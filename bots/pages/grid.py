@@ -1,0 +1,209 @@
+"""A new grid: its fields, the truth about it as they change, a review, and the start."""
+
+from decimal import Decimal
+from typing import Any
+
+from django.contrib import messages
+from django.forms import BooleanField
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods
+
+from bots import control, preview
+from bots.control import Deployment, NotPossible
+from bots.forms import DeployForm
+from bots.grid.levels import InvalidGrid
+from bots.pages.shell import for_steerers, frame
+from bots.preview import Preview
+from bots.seeds import BOTS
+from bots.switches import look
+from integrations.bybit.account import gateway_from_settings
+from market.exchange import ExchangeError, Refused
+from market.types import plain
+
+FIELDS = (
+    ("The pair", ("symbol", "name", "slug")),
+    ("The range", ("lower", "upper", "grids", "spacing")),
+    ("The money", ("capital", "sizing", "reserve")),
+    ("The limits", ("stop_loss", "take_profit", "on_exit", "trigger_price", "btc_filter")),
+)
+LABELS = {
+    "symbol": "Pair",
+    "name": "Name",
+    "slug": "Address",
+    "lower": "Lower price",
+    "upper": "Upper price",
+    "grids": "Grids",
+    "spacing": "Spacing",
+    "capital": "Capital",
+    "sizing": "Size of orders",
+    "reserve": "Reserve",
+    "stop_loss": "Stop-loss",
+    "take_profit": "Take-profit",
+    "on_exit": "At the take-profit",
+    "trigger_price": "Start at",
+    "btc_filter": "Buy only while BTC is stable",
+}
+
+
+@for_steerers
+@require_http_methods(["GET", "POST"])
+def new(request: HttpRequest) -> HttpResponse:
+    """The form and its truth card; `step` says how far the visitor is.
+
+    "card" answers with the truth card alone, "review" shows every order, "deploy" starts the bot
+    when its coin's name was typed. Without JavaScript "check" shows the form again with its card.
+    """
+    step = request.POST.get("step", "")
+    form = _form(request)
+    found = _worked_out(form)
+    context: dict[str, Any] = {"form": form, "truth": _truth(found), "preview": found}
+    if step == "card":
+        return render(request, "includes/truth.html", context | {"errors": _errors(form)})
+    context |= frame(request)
+    if found is not None and not form.errors and step in {"review", "deploy"}:
+        return _review(request, context, form, found, starts=step == "deploy")
+    known = {name for _, names in FIELDS for name in names}
+    others = tuple(name for name in form.fields if name not in known)
+    groups = [
+        (title, [_shown(form, name) for name in names if name in form.fields])
+        for title, names in (*FIELDS, *([("And", others)] if others else []))
+    ]
+    context |= {"groups": groups, "presets": BOTS, "errors": _errors(form)}
+    return render(
+        request, "new.html", context, status=400 if form.is_bound and form.errors else 200
+    )
+
+
+def _review(
+    request: HttpRequest,
+    context: dict[str, Any],
+    form: DeployForm,
+    found: Preview,
+    *,
+    starts: bool,
+) -> HttpResponse:
+    """Every order of the grid once more; start it when the coin's name was typed."""
+    word = found.instrument.base
+    trouble = ""
+    if starts:
+        if request.POST.get("word", "").strip() != word:
+            trouble = f"Nothing was started: type {word} to confirm."
+        else:
+            try:
+                bot = control.deploy(form.deployment(), by=request.user.get_username())
+            except (InvalidGrid, NotPossible) as error:
+                trouble = f"Nothing was started: {error}."
+            else:
+                look(bot)
+                messages.success(request, f"{bot.name} starts: its orders are placed now.")
+                return redirect("bot", bot.slug)
+    given = [(name, value) for name, value in _given(form).items() if value != ""]
+    context |= {"given": given, "word": word, "trouble": trouble, "labels": LABELS}
+    return render(request, "review.html", context, status=400 if trouble else 200)
+
+
+def _form(request: HttpRequest) -> DeployForm:
+    """What was sent; else one of the presets, or an empty form."""
+    if request.method == "POST":
+        return DeployForm(request.POST)
+    for wish in BOTS:
+        if wish.slug == request.GET.get("preset"):
+            return DeployForm(initial=_preset(wish))
+    return DeployForm()
+
+
+def _preset(wish: Deployment) -> dict[str, Any]:
+    spec = wish.spec
+    return {
+        "symbol": wish.symbol,
+        "name": wish.name,
+        "slug": wish.slug,
+        "lower": plain(spec.lower),
+        "upper": plain(spec.upper),
+        "grids": spec.grids,
+        "spacing": spec.spacing.value,
+        "capital": plain(spec.capital),
+        "sizing": spec.sizing.value,
+        "reserve": plain(spec.reserve),
+        "stop_loss": "" if wish.stop_loss is None else plain(wish.stop_loss),
+        "btc_filter": wish.btc_filter,
+    }
+
+
+def _worked_out(form: DeployForm) -> Preview | None:
+    """The grid on this moment's market; what is wrong with it is added to the form's fields."""
+    if not form.is_bound or not form.is_valid():
+        return None
+    wish = form.deployment()
+    try:
+        found = preview.preview(
+            gateway_from_settings(), wish.symbol, wish.spec, stop_loss=wish.stop_loss
+        )
+    except InvalidGrid as error:
+        form.add_error(error.field if error.field in form.fields else None, str(error))
+    except Refused as error:
+        form.add_error("symbol", f"the exchange does not know it: {error.reason}")
+    except ExchangeError as error:
+        form.add_error(None, f"The exchange does not answer, so nothing can be told: {error}")
+    else:
+        for objection in found.objections:
+            form.add_error(objection.field, str(objection))
+        return found
+    return None
+
+
+def _truth(found: Preview | None) -> dict[str, Any] | None:
+    """The API's truth card, with shares as percent."""
+    if found is None:
+        return None
+    card = preview.report(found)
+    net = card["net_profit_per_cell"]
+    return card | {
+        "net_percent": [_percent(net["min"]), _percent(net["max"])],
+        "fee_percent": _percent(card["fee_share"]),
+        "cells": [{**cell, "percent": _percent(cell["net_rate"])} for cell in card["cells"]][::-1],
+        "warnings": found.truth.warnings,
+        "lowest": card["capital_at_price"][0],
+        "tick": plain(found.instrument.tick),
+        "base": found.instrument.base,
+        "quote": found.instrument.quote,
+        "per_day": list(card["daily_profit"].items()),
+        "needed": [
+            (name.replace("apr 0.8", "80 % a year").replace("apr 1.2", "120 % a year")
+             .replace("month 0.03", "3 % a month").replace("month 0.05", "5 % a month"), fills)
+            for name, fills in card["fills_needed"].items()
+        ],
+    }  # fmt: skip
+
+
+def _percent(share: str) -> str:
+    return plain(Decimal(share) * 100)
+
+
+def _errors(form: DeployForm) -> list[tuple[str, str]]:
+    """Fields and what is wrong with them; "" for the form as a whole. Fields left empty wait."""
+    if not form.is_bound:
+        return []
+    return [
+        ("" if name == "__all__" else name, str(text))
+        for name, texts in form.errors.items()
+        for text in texts
+    ]
+
+
+def _shown(form: DeployForm, name: str) -> dict[str, Any]:
+    field = form[name]
+    return {
+        "name": name,
+        "label": LABELS.get(name, field.label),
+        "field": field,
+        "help": field.help_text,
+        "errors": field.errors,
+        "is_switch": isinstance(field.field, BooleanField),
+    }
+
+
+def _given(form: DeployForm) -> dict[str, str]:
+    """The fields as they were sent."""
+    return {name: form.data.get(name, "") for name in form.fields}

@@ -1,0 +1,90 @@
+"""Health, help, preferences and keyboard shortcuts in a real browser."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from playwright.sync_api import Page, expect
+from pytest_django import DjangoDbBlocker
+
+from market import ingest
+from tests.browser.conftest import SHOTS, make_operator
+from tests.browser.house import furnish
+from tests.browser.venue import PAIRS, Venue, tick
+
+Enter = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def venue(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Venue]:
+    with django_db_blocker.unblock():
+        yield furnish()
+        call_command("flush", verbosity=0, interactive=False)
+
+
+@pytest.fixture(scope="module")
+def operator(venue: Venue) -> User:
+    return make_operator()
+
+
+@pytest.fixture
+def page(venue: Venue, log_in: Enter) -> Page:
+    ingest.record_prices([tick(symbol) for symbol in PAIRS])
+    return log_in(viewport={"width": 1440, "height": 900}, timezone_id="Asia/Kolkata")
+
+
+def test_health_names_every_part(page: Page, complaints: list[str]) -> None:
+    page.get_by_role("link", name="System health").click()
+    for part in ("Database", "Redis", "Worker", "Prices"):
+        expect(page.get_by_role("row").filter(has_text=part).first).to_be_visible()
+    assert complaints == []
+
+
+def test_preferences_hold_on_every_page(page: Page, complaints: list[str]) -> None:
+    page.goto("/preferences/")
+    for choice in ("Dark", "Blue and orange", "This browser's zone"):
+        page.get_by_label(choice).check()
+    page.get_by_role("button", name="Keep these").click()
+    page.goto("/orders/?tab=fills")
+    root = page.locator("html")
+    expect(root).to_have_attribute("data-theme", "dark")
+    expect(root).to_have_attribute("data-money", "cvd")
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(236, 235, 232)"
+    expect(page.locator("time").first).to_contain_text("19:33")  # 14:03 UTC in Kolkata
+    expect(page.get_by_role("columnheader", name="Time, Asia/Calcutta")).to_be_visible()
+    file = page.request.get("/orders/export.csv?tab=fills").text()
+    assert "T14:03:00.000Z" in file
+    assert complaints == []
+
+
+def test_keys_lead_and_can_be_switched_off(page: Page) -> None:
+    page.keyboard.press("g")
+    page.keyboard.press("o")
+    expect(page).to_have_url("/orders/")
+    page.keyboard.press("1")
+    expect(page).to_have_url("/bots/btc-usdt/")
+    page.keyboard.press("p")
+    expect(page.get_by_role("button", name="Pause BTC/USDT")).to_be_focused()
+    page.keyboard.press("?")
+    expect(page).to_have_url("/help/")
+    page.goto("/preferences/")
+    page.get_by_role("group", name="Keyboard shortcuts").get_by_label("Off").check()
+    page.get_by_role("button", name="Keep these").click()
+    page.goto("/orders/")
+    page.keyboard.press("?")
+    page.keyboard.press("t")
+    expect(page).to_have_url("/orders/")
+    assert page.locator("html").get_attribute("data-theme") is None
+
+
+@pytest.mark.parametrize("path", ["/health/", "/help/", "/preferences/"])
+def test_every_width_fits(page: Page, path: str, complaints: list[str]) -> None:
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.goto(path)
+    for width, scheme in ((320, "light"), (390, "dark"), (1440, "light"), (1440, "dark")):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=scheme)
+        page.screenshot(path=SHOTS / f"{path.strip('/')}-{width}-{scheme}.png", full_page=True)
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, width
+    assert complaints == []
