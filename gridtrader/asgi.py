@@ -5,16 +5,23 @@ import os
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
+from django.conf import settings
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gridtrader.settings")
 http = get_asgi_application()  # sets Django up; what uses models is imported below
 
 from bots.urls import websocket_urlpatterns  # noqa: E402
+from integrations.tradingview.door import Door  # noqa: E402
+
+
+def _webhook_secrets() -> list[str]:
+    return [secret.reveal() for secret in settings.TRADINGVIEW_WEBHOOK_SECRETS]
+
 
 application = ProtocolTypeRouter(
     {
-        "http": http,
+        "http": Door(http, _webhook_secrets),
         "websocket": AllowedHostsOriginValidator(
             AuthMiddlewareStack(URLRouter(websocket_urlpatterns))
         ),

@@ -1,8 +1,9 @@
 """Applies stored alerts to bots: within limits, each once, never against a halt.
 
-What an alert may do is a table of commands that the caller gives; an action without one is ignored
-and says so. Every effect is written before it is done, so a worker's death leaves no repetition
-that anybody would notice: the commands are idempotent, and the claim is taken over.
+What an alert may do is a table of commands that the caller gives, for one bot or for everything; an
+action without one is ignored and says so. Every effect is written before it is done, so a worker's
+death leaves no repetition that anybody would notice: the commands are idempotent, and the claim is
+taken over.
 """
 
 import logging
@@ -30,6 +31,8 @@ _STOPPED_BUYS = f"paused by {BY}: {STOP_BUYS}"
 
 State = AlertEffect.State
 Command = Callable[[Bot, Alert], None]
+Wide = Callable[[Alert], str]
+"""Does it to everything and answers what was done. Raises Declined."""
 log = logging.getLogger(__name__)
 
 
@@ -37,17 +40,31 @@ class Declined(Exception):
     """The alert changes nothing on this bot; the text says why."""
 
 
-def apply(alert_id: int, commands: Mapping[str, Command]) -> None:
-    """Do what an alert asks, if it still waits. `commands` are keyed by the alert's action."""
+def apply(alert_id: int, commands: Mapping[str, Command], wide: Mapping[str, Wide]) -> None:
+    """Do what an alert asks, if it still waits. Commands are keyed by the alert's action."""
     alert = inbox.claim(alert_id)
     if alert is None:
         return
-    command = commands.get(alert.action)
-    bots = _concerned(alert)
-    if command is None:
+    if alert.action in wide:
+        _on_everything(alert, wide[alert.action])
+    elif alert.action in commands:
+        _on_bots(alert, commands[alert.action])
+    else:
         log.warning("alert %s asks for %s: %s", alert.name, alert.action, NOT_AVAILABLE)
         inbox.finish(alert, Alert.State.IGNORED, f"{alert.action} is {NOT_AVAILABLE}")
-        return
+
+
+def _on_everything(alert: Alert, command: Wide) -> None:
+    try:
+        words = command(alert)
+    except Declined as error:
+        inbox.finish(alert, Alert.State.IGNORED, str(error))
+    else:
+        inbox.finish(alert, Alert.State.APPLIED, words)
+
+
+def _on_bots(alert: Alert, command: Command) -> None:
+    bots = _concerned(alert)
     if not bots:
         inbox.finish(alert, Alert.State.IGNORED, f"no bot trades {alert.symbol}")
         return

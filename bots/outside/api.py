@@ -17,6 +17,7 @@ from bots.api_errors import Conflict
 from bots.outside import journals
 from bots.outside.tasks import apply_alert
 from integrations.tradingview import inbox, message
+from integrations.tradingview.door import WRONG_SECRET
 from integrations.tradingview.inbox import Outcome, Pace
 
 log = logging.getLogger(__name__)
@@ -94,7 +95,7 @@ class TradingViewAlert(APIView):
         if not message.knows(body, secrets):
             if _forged.count() == 1:  # once in a window, whatever the flood
                 log.warning("an alert was refused: its secret is missing or wrong")
-            raise exceptions.PermissionDenied("the alert's secret is missing or wrong")
+            raise exceptions.PermissionDenied(WRONG_SECRET)
         try:
             return message.read(body)
         except message.Malformed as error:

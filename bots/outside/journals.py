@@ -24,7 +24,7 @@ from integrations.notion.properties import PORTFOLIO, TRADES
 from integrations.outbox import Item, Level, end_turn, put, take_turn
 from market.models import Price
 from market.types import plain
-from risk.models import Halt
+from risk.models import Guard, GuardEvent, Halt
 
 AT_ONCE = 500  # rows of a table in one run
 OVERLAP = 500  # ids before the mark that are read again
@@ -196,7 +196,7 @@ def _day(day: str, card: dict[str, Any]) -> Item:
 
 
 def _events() -> None:
-    for halt in _new_halts():
+    for halt in _new("notify:halts", Halt.objects.all(), lambda halt: f"halt:{halt.pk}"):
         title = f"Halt of {_subject(halt.subject)}: {halt.reason}"
         announce(f"halt:{halt.pk}", Level.CRITICAL, title, f"opened by {halt.opened_by}")
     for bot in _stopped("notify:stops"):
@@ -204,19 +204,23 @@ def _events() -> None:
     for alert in _unheard():
         title = f"TradingView asked to kill; nothing was done: {alert.reason}"
         announce(f"alert:{alert.pk}", Level.CRITICAL, title, f"alert {alert.name}")
+    alarms = GuardEvent.objects.exclude(state=Guard.State.CLEAR)
+    for event in _new("notify:guards", alarms, lambda event: f"guard:{event.pk}"):
+        title = f"{event.name} of {_subject(event.subject)} is {event.get_state_display().lower()}"
+        announce(f"guard:{event.pk}", Level.WARNING, title, event.did)
     _silence()
     _summary()
 
 
-def _new_halts() -> Iterator[Halt]:
-    rows = Halt.objects.all()
-    mark = _mark("notify:halts", _last_id(rows))
+def _new(name: str, rows: QuerySet[Any], key: Callable[[Any], str]) -> Iterator[Any]:
+    """Rows that nobody was told of; the mark moves when all were taken."""
+    mark = _mark(name, _last_id(rows))
     after = max(mark.start, mark.seen - OVERLAP)
     found = list(rows.filter(pk__gt=after).order_by("pk")[: OVERLAP + AT_ONCE])
-    told = _told(f"halt:{halt.pk}" for halt in found)
-    yield from (halt for halt in found if f"halt:{halt.pk}" not in told)
+    told = _told(key(row) for row in found)
+    yield from (row for row in found if key(row) not in told)
     if found:
-        Mark.objects.filter(pk=mark.pk).update(seen=found[-1].pk)
+        Mark.objects.filter(pk=mark.pk).update(seen=Greatest("seen", found[-1].pk))
 
 
 def _told(keys: Any) -> set[str]:  # noqa: ANN401 - any iterable of texts
@@ -282,5 +286,6 @@ def _subject(subject: str) -> str:
     """Risk's word for whom a halt is, in words for people."""
     if subject == "all":
         return "all bots"
-    bot = Bot.objects.filter(pk=subject.removeprefix("bot:") or 0).first()
-    return bot.name if bot else subject
+    kind, _, name = subject.partition(":")
+    bot = Bot.objects.filter(pk=name).first() if kind == "bot" and name.isdigit() else None
+    return bot.name if bot else name or subject

@@ -7,15 +7,20 @@ import logging
 
 from celery import shared_task
 
-from bots import idempotency, switches
+from bots import idempotency, killing, switches
 from bots.models import Bot
 from bots.outside import alerts, journals
 from integrations import outbox
+from integrations.bybit.account import gateway_from_settings
 from integrations.models import Alert
 from integrations.notion import notebook
 from integrations.tradingview import inbox
+from risk import halts
+
+KILL_WITHIN_S = 10.0
 
 log = logging.getLogger(__name__)
+_exchange = gateway_from_settings(alone=True)
 
 
 def _pause(bot: Bot, alert: Alert) -> None:
@@ -26,6 +31,23 @@ def _resume(bot: Bot, alert: Alert) -> None:
     switches.resume(bot, by=alerts.BY, reason=alerts.reason(alert))
 
 
+def _kill(alert: Alert) -> str:
+    """The kill is one, of everything, whatever the alert's symbol; its own watchdog ends it."""
+    origin = f"alert {alert.name}"[:100]
+    standing = halts.killed()
+    if standing is not None and standing.origin != origin:
+        raise alerts.Declined(f"killed already by {standing.opened_by}: {standing.reason}")
+    halt = killing.kill(
+        _exchange,
+        reason=alerts.reason(alert),
+        by=alerts.BY,
+        origin=origin,
+        enough=killing.seen_empty_within(KILL_WITHIN_S),
+    )
+    halt.refresh_from_db()
+    return f"killed: {halt.cancelled} cancels, {halt.open_orders} orders open, {halt.state}"
+
+
 # What an alert may do to a bot. An action that is not here is ignored, and its sender is told.
 COMMANDS: dict[str, alerts.Command] = {
     "pause": _pause,
@@ -33,12 +55,13 @@ COMMANDS: dict[str, alerts.Command] = {
     "stop_buys": _pause,
     "allow_buys": _resume,
 }
+WIDE: dict[str, alerts.Wide] = {"kill": _kill}
 
 
 @shared_task
 def apply_alert(alert_id: int) -> None:
     """Do what one alert asks."""
-    alerts.apply(alert_id, COMMANDS)
+    alerts.apply(alert_id, COMMANDS, WIDE)
 
 
 @shared_task
@@ -47,7 +70,7 @@ def apply_alerts() -> None:
     if count := inbox.expire():
         log.warning("%s alerts expired before they were applied", count)
     for alert_id in inbox.waiting():
-        alerts.apply(alert_id, COMMANDS)
+        alerts.apply(alert_id, COMMANDS, WIDE)
 
 
 @shared_task

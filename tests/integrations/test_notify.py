@@ -22,7 +22,7 @@ from integrations.notify.addresses import BadAddress
 from integrations.notify.channels import announce
 from integrations.outbox import Level
 from market.models import Price
-from risk.models import Halt
+from risk.models import Guard, GuardEvent, Halt
 
 
 class Post:
@@ -234,6 +234,14 @@ def test_a_halt_is_told(begun: None, bot: Bot) -> None:
     assert keys() == [f"halt:{halt.pk}"]
     assert Parcel.objects.get().payload["title"] == "Halt of BTC/USDT: breaker"
     assert Parcel.objects.get().level == Level.CRITICAL
+
+
+def test_a_guard_that_trips_is_told(begun: None, bot: Bot) -> None:
+    facts = {"name": "equity", "value": 1, "limit": 1, "at": timezone.now(), "did": "an alert"}
+    GuardEvent.objects.create(subject="all", state=Guard.State.CLEAR, **facts)
+    event = GuardEvent.objects.create(subject="pair:BTCUSDT", state=Guard.State.TRIPPED, **facts)
+    assert keys() == [f"guard:{event.pk}"]
+    assert Parcel.objects.get().payload["title"] == "equity of BTCUSDT is tripped"
 
 
 def test_a_stop_is_told(begun: None, bot: Bot) -> None:

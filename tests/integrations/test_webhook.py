@@ -14,7 +14,8 @@ import redis
 from django.conf import settings as live_settings
 from django.db import OperationalError, connection
 from django.test import Client
-from hypothesis import given
+from hypothesis import HealthCheck, given
+from hypothesis import settings as effort
 from hypothesis import strategies as st
 from kombu import Connection
 from kombu.simple import SimpleQueue
@@ -293,6 +294,7 @@ def test_more_than_the_limit_waits_and_other_calls_do_not(
     assert Client().get("/api/health").status_code == 200
 
 
+@effort(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(max_size=300))
 def test_no_bytes_whatever_are_an_error_of_ours(raw: bytes) -> None:
     try:
@@ -309,6 +311,7 @@ _ANY = st.recursive(
 )
 
 
+@effort(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.fixed_dictionaries(
         {}, optional=dict.fromkeys(["secret", "id", "time", "symbol", "action", "price", "x"], _ANY)
