@@ -58,14 +58,45 @@ def test_a_damaged_line_is_not_overlooked(file):
         Journal(file, "tape")
 
 
-def test_a_file_belongs_to_one_tape_and_one_process(file):
+def test_a_file_belongs_to_one_process(file):
     written(file, DEPOSIT)
-    with pytest.raises(JournalError, match="another tape"):
-        Journal(file, "other")
     journal = Journal(file, "tape")
     with pytest.raises(JournalError, match="in use"):
         Journal(file, "tape")
     journal.close()
+
+
+def test_a_file_remembers_the_tape_it_began_with_and_those_after(file):
+    change = Entry(30, 30, prices={"BTCUSDT": "97000"}, tape="second", name="two")
+    written(file, DEPOSIT, change, DEPOSIT)
+    journal = Journal(file, "third", "three")
+    assert (journal.tape, journal.name) == ("tape", "")
+    assert list(journal.entries()) == [DEPOSIT, change, DEPOSIT]
+    journal.close()
+
+
+def test_the_last_line_with_prices_stays(file):
+    priced = [Entry(at, at, prices={"BTCUSDT": str(at)}) for at in (20, 30)]
+    written(file, DEPOSIT, *priced, DEPOSIT, Entry(40, 40), DEPOSIT)
+    assert len(read(file)) == 6
+    assert read(file) == [DEPOSIT, priced[1], DEPOSIT, DEPOSIT]
+
+
+@pytest.mark.parametrize(
+    ("header", "complaint"),
+    [
+        ('{"simulator": 9, "tape": "x"}', "version 9"),
+        ('{"tape": "x"}', "none of the simulator's"),
+        ("[]", "none of the simulator's"),
+        ("hello", "none of the simulator's"),
+    ],
+)
+def test_what_another_program_wrote_is_left_alone(file, header, complaint):
+    file.parent.mkdir()
+    file.write_text(header + "\n")
+    with pytest.raises(JournalError, match=complaint):
+        Journal(file, "tape")
+    assert file.read_text() == header + "\n"
 
 
 def test_without_a_file_nothing_is_kept():

@@ -44,7 +44,8 @@ def state(venue: Venue, speed: float, *, whole: bool) -> Json:
     clock = {
         "tape": venue.tape.name,
         "clock": venue.now,
-        "started": venue.tape.start,
+        "earlier_tapes": venue.earlier,
+        "started": venue.start,
         "speed": speed,
         "loops": max(market.path.loops(venue.now) for market in markets.values()),
         "prices": {symbol: plain(market.price) for symbol, market in markets.items()},

@@ -24,12 +24,18 @@ class JournalError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What one line says: the events of one moment, a step by hand, or just that time passed."""
+    """What one line says: the events of one moment, a step by hand, or just that time passed.
+
+    Where the state went over to another tape, `tape` is its fingerprint and `name` its name.
+    """
 
     now: int  # the tape's clock when the events were complete, ms
     until: int  # no message stamped later than this was sent before the next line
     events: Sequence[Event] = field(default_factory=tuple)
     step: dict[str, str] = field(default_factory=dict)  # symbol -> price reached at `now`
+    prices: dict[str, str] = field(default_factory=dict)  # symbol -> price at `now` on the tape
+    tape: str = ""
+    name: str = ""
 
     def line(self) -> bytes:
         row: dict[str, Any] = {"now": self.now, "until": self.until}
@@ -37,19 +43,27 @@ class Entry:
             row["events"] = [packed(event) for event in self.events]
         if self.step:
             row["step"] = self.step
+        row |= {
+            key: value
+            for key, value in (("prices", self.prices), ("tape", self.tape), ("name", self.name))
+            if value
+        }
         return json.dumps(row, separators=(",", ":")).encode() + b"\n"
 
     @property
     def only_time(self) -> bool:
-        return not self.events and not self.step
+        return not self.events and not self.step and not self.tape
 
 
 class Journal:
     """An append-only file, or nothing at all when `path` is None (then the state dies with us)."""
 
-    def __init__(self, path: Path | None, tape: str) -> None:
-        """Open and lock the file. Raises JournalError: not writable, in use, or of another tape."""
-        self._header = json.dumps({"simulator": VERSION, "tape": tape}).encode() + b"\n"
+    def __init__(self, path: Path | None, tape: str, name: str = "") -> None:
+        """Open and lock the file. Raises JournalError: not writable, in use, of another version.
+
+        `tape` is the fingerprint that a new file gets; an old file keeps the one it began with.
+        """
+        self.tape, self.name = tape, name
         self._path = path
         self._lock = self._file = -1
         self._entries: list[Entry] = []
@@ -100,31 +114,49 @@ class Journal:
     def _read(self, path: Path) -> list[Entry]:
         lines = path.read_bytes().split(b"\n")
         lines.pop()  # empty after a whole last line, else the torn one
-        if lines and lines[0] + b"\n" != self._header:
+        entries = [self._entry(path, number, line) for number, line in enumerate(lines[1:], 2)]
+        if lines:
+            self._read_header(path, lines[0], keep=bool(entries))
+        return entries
+
+    def _read_header(self, path: Path, line: bytes, *, keep: bool) -> None:
+        try:
+            header = json.loads(line)
+            version, tape, name = header["simulator"], header["tape"], header.get("name", "")
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise JournalError(f"state file {path} is none of the simulator's") from error
+        if version != VERSION:
             raise JournalError(
-                f"state file {path} was made with another tape or version ({lines[0].decode()});"
-                " give the same tape, or another --state file"
+                f"state file {path} was made by version {version} of the simulator, this is"
+                f" {VERSION}; give another --state file"
             )
-        return [self._entry(path, number, line) for number, line in enumerate(lines[1:], 2)]
+        if keep:
+            self.tape, self.name = str(tape), str(name)
 
     @staticmethod
     def _entry(path: Path, number: int, line: bytes) -> Entry:
         try:
             row = json.loads(line)
             events = tuple(unpacked(event) for event in row.get("events", ()))
-            return Entry(int(row["now"]), int(row["until"]), events, row.get("step", {}))
+            rest = {name: row[name] for name in ("step", "prices", "tape", "name") if name in row}
+            return Entry(int(row["now"]), int(row["until"]), events, **rest)
         except (ValueError, KeyError, TypeError, ArithmeticError) as error:
             raise JournalError(f"state file {path} is damaged in line {number}: {error}") from error
 
     def _compact(self, path: Path) -> None:
-        """Write the file anew without the lines that only say that time passed, but the last."""
+        """Write the file anew without the lines that only say that time passed, but the last.
+
+        The last that also tells prices stays too: another tape would go on from them.
+        """
+        header = {"simulator": VERSION, "tape": self.tape, "name": self.name}
+        priced = [number for number, entry in enumerate(self._entries) if entry.prices]
         fresh = path.with_name(path.name + ".new")
-        last = len(self._entries) - 1
+        kept = {len(self._entries) - 1, *priced[-1:]}
         with fresh.open("wb") as file:
             os.fchmod(file.fileno(), 0o600)
-            file.write(self._header)
+            file.write(json.dumps(header).encode() + b"\n")
             for number, entry in enumerate(self._entries):
-                if number == last or not entry.only_time:
+                if number in kept or not entry.only_time:
                     file.write(entry.line())
             file.flush()
             os.fsync(file.fileno())

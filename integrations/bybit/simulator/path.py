@@ -127,6 +127,33 @@ class CandlePath:
         return max(0, (time - self.start) // self.span)
 
 
+class ShiftedPath:
+    """Another path, moved in time and scaled so that it passes through a given point."""
+
+    def __init__(self, path: Path, shift: int, through: Point) -> None:
+        """`shift` is in ms; at `through[0]` the price is `through[1]` ticks."""
+        self._path = path
+        self._shift = shift
+        self._ticks, self._base = through[1], path.at(through[0] - shift)
+
+    def _scaled(self, ticks: int) -> int:
+        return max(1, (ticks * self._ticks * 2 + self._base) // (self._base * 2))
+
+    def at(self, time: int) -> int:
+        return self._scaled(self._path.at(time - self._shift))
+
+    def corners(self, start: int, end: int) -> Iterator[Point]:
+        for time, ticks in self._path.corners(start - self._shift, end - self._shift):
+            yield time + self._shift, self._scaled(ticks)
+
+    def traded(self, start: int, end: int) -> tuple[Decimal, Decimal]:
+        volume, turnover = self._path.traded(start - self._shift, end - self._shift)
+        return volume, turnover * self._ticks / self._base
+
+    def loops(self, time: int) -> int:
+        return self._path.loops(time - self._shift)
+
+
 class MarkedPath:
     """A path that grows by marks (steps by hand) after another path's past."""
 

@@ -57,7 +57,7 @@ def kline(venue: Venue, params: Params) -> Json:
     interval = checks.needed(params, "interval")
     if interval not in INTERVALS:
         raise ApiError(10001, "params error: interval must be 1 3 5 15 30 60 120 240 360 720 D W M")
-    start = max(checks.number(params, "start", 0), venue.tape.start - PAST)
+    start = max(checks.number(params, "start", 0), venue.start - PAST)
     end = checks.number(params, "end", checks.FOREVER)
     bars = market.bars.newest_first(interval, start, end, market.now)
     rows = [market.kline(bar) for bar in islice(bars, checks.limit(params, 200, 1000))]

@@ -73,7 +73,7 @@ class Simulator:
         pairs = load_pairs()
         tape = tape or open_tape(options.tape, pairs)
         account = Account(pairs, Rates(options.maker, options.taker))
-        journal = Journal(options.state, tape.print)
+        journal = Journal(options.state, tape.print, tape.name)
         self.venue = Venue(tape, account, journal, options.balances, options.liquidity)
         if self.venue.stepped and options.speed:
             raise JournalError(f"state file {options.state} was driven by hand: it needs --speed 0")

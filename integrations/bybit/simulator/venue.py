@@ -1,5 +1,6 @@
 """The exchange itself: time passes, orders fill; each change is journalled, then told."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -9,14 +10,17 @@ from typing import Protocol
 from integrations.bybit.simulator.account import Account, Request
 from integrations.bybit.simulator.depth import Liquidity, Part, parts_of
 from integrations.bybit.simulator.facts import Deposited, Event, Filled, Opened, Order
-from integrations.bybit.simulator.journal import Entry, Journal
+from integrations.bybit.simulator.journal import Entry, Journal, JournalError
 from integrations.bybit.simulator.market import Market, Trade
-from integrations.bybit.simulator.path import MarkedPath, Point
+from integrations.bybit.simulator.path import MarkedPath, Point, ShiftedPath
 from integrations.bybit.simulator.tape import Tape
 from integrations.bybit.simulator.wire import ApiError
 from market.matching import met
 from market.types import ONE, ZERO, Side
 
+log = logging.getLogger(__name__)
+
+HOUR = 3_600_000
 DOLLARS = frozenset({"USDT", "USDC", "USD"})
 
 
@@ -47,10 +51,19 @@ class Venue:
         self._journal = journal
         self._listeners: list[Listener] = []
         self._paths = {symbol: MarkedPath(path) for symbol, path in tape.paths.items()}
-        fresh = True
+        self._last: dict[str, int] = {}  # ticks, as far as the journal tells
+        self.start = tape.start  # of what plays now
+        self.earlier: list[str] = []  # names of the tapes that played before
+        playing, name, fresh = journal.tape, journal.name, True
         for entry in journal.entries():
             self._replay(entry)
             fresh = False
+            if entry.tape:
+                self.earlier.append(name)
+                playing, name = entry.tape, entry.name
+        if playing != tape.print:
+            self.earlier.append(name)
+            self._change_tape()
         # Bybit forgets the closed orders of order/realtime when it restarts; history keeps them.
         account.recently_closed.clear()
         if fresh:
@@ -64,11 +77,55 @@ class Venue:
 
     def _replay(self, entry: Entry) -> None:
         self.account.apply(entry.events)
-        for symbol, price in entry.step.items():
-            ticks = self.account.pairs[symbol].ticks(Decimal(price))
-            self._paths[symbol].mark(self.now, entry.now, ticks)
+        for event in entry.events:
+            if isinstance(event, Opened):
+                self._last[event.symbol] = self.account.pairs[event.symbol].ticks(event.last_price)
+        for symbol, price in (entry.prices | entry.step).items():
+            self._last[symbol] = self.account.pairs[symbol].ticks(Decimal(price))
+        for symbol in entry.step:
             self.stepped = True
+            if symbol in self._paths:
+                self._paths[symbol].mark(self.now, entry.now, self._last[symbol])
+        if entry.tape:
+            self._play_from(entry.now)
         self.now, self.until = entry.now, entry.until
+
+    def _change_tape(self) -> None:
+        """Go on with another tape than the state file's, where that one stopped.
+
+        Time goes on, and so does price: as when a tape starts over. Raises JournalError.
+        """
+        stranded = [
+            symbol
+            for symbol, book in self.account.open.items()
+            if book and symbol not in self.tape.paths
+        ]
+        if stranded:
+            self._journal.close()
+            raise JournalError(
+                f"the state has open orders in {', '.join(stranded)}, of which the tape"
+                f" {self.tape.name} knows nothing; give a tape with these pairs, or another state"
+            )
+        self.now = self.until
+        self._play_from(self.now)
+        told = {symbol: self.account.pairs[symbol].text(at) for symbol, at in self._last.items()}
+        self._journal.write(
+            Entry(self.now, self.now, prices=told, tape=self.tape.print, name=self.tape.name)
+        )
+        log.warning("from here on the tape %s plays, not %s", self.tape.name, self.earlier[-1])
+
+    def _play_from(self, now: int) -> None:
+        """The tape from its start, moved to `now` by whole hours and to the last known prices."""
+        shift = (now - self.tape.start) // HOUR * HOUR
+        self._paths = {
+            symbol: MarkedPath(
+                ShiftedPath(path, shift, (now, self._last[symbol]))
+                if symbol in self._last
+                else ShiftedPath(path, shift, (now, path.at(now - shift)))
+            )
+            for symbol, path in self.tape.paths.items()
+        }
+        self.start, self.stepped = now, False
 
     def listen(self, listener: Listener) -> None:
         self._listeners.append(listener)
@@ -130,7 +187,7 @@ class Venue:
         events = self._fills(ways)
         if events or (reserve and to + reserve // 2 > self.until):
             self.until = max(self.until, to + reserve)
-            self._commit(Entry(to, self.until, events), ways)
+            self._commit(Entry(to, self.until, events, prices=self._ends(ways)), ways)
         else:
             self._move(ways)
         self.now = to
@@ -142,15 +199,19 @@ class Venue:
             goal = market.pair.ticks(prices[symbol]) if symbol in prices else market.last
             self._paths[symbol].mark(self.now, to, goal)
         ways = {symbol: market.ahead(to) for symbol, market in self.markets.items()}
-        goals = {symbol: self.markets[symbol].pair.text(way[-1][1]) for symbol, way in ways.items()}
         self.stepped = True
-        self._commit(Entry(to, to, self._fills(ways), goals), ways)
+        self._commit(Entry(to, to, self._fills(ways), self._ends(ways)), ways)
         self.now = self.until = to
 
     def rest(self) -> None:
         """Note the exact time at a clean stop."""
-        self._journal.write(Entry(self.now, self.now))
+        prices = {symbol: market.pair.text(market.last) for symbol, market in self.markets.items()}
+        self._journal.write(Entry(self.now, self.now, prices=prices))
         self._journal.close()
+
+    def _ends(self, ways: Mapping[str, Sequence[Point]]) -> dict[str, str]:
+        """The prices to which the ways lead, for the journal."""
+        return {symbol: self.markets[symbol].pair.text(way[-1][1]) for symbol, way in ways.items()}
 
     def _fills(self, ways: Mapping[str, Sequence[Point]]) -> list[Event]:
         """The executions on the way, in the order of time over all markets."""
