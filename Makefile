@@ -17,7 +17,7 @@ DEV := $(VENV)/.dev-$(call sum,requirements-dev.txt)
 
 FIND_CHROMIUM := { command -v chromium || command -v chromium-browser || command -v google-chrome; }
 
-.PHONY: help run test test-timescale bench lint lock browser
+.PHONY: help run shots plotly test test-timescale bench lint lock browser
 .DEFAULT_GOAL := help
 
 help:
@@ -25,6 +25,8 @@ help:
 	@echo "make test   run the whole suite; ARGS=\"-k words\" chooses tests"
 	@echo "make test-timescale   the storage tests on a real TimescaleDB, built on the spot"
 	@echo "make bench  one JSON line per benchmark; ARGS=\"candles\" chooses"
+	@echo "make shots  a picture of every page, into var/shots"
+	@echo "make plotly build the charts' bundle anew (docs/charts.md)"
 	@echo "make lint   ruff and mypy"
 	@echo "make lock   choose versions anew from requirements*.in"
 
@@ -42,6 +44,15 @@ test-timescale: $(DEV)
 
 bench: $(DEV)
 	@exec $(BIN)/python -m bench $(ARGS)
+
+# Every page in light and dark, from 320 to 1440 pixels, into var/shots.
+shots: $(DEV) browser
+	@CHROMIUM="$${CHROMIUM:-$$($(FIND_CHROMIUM) || echo /usr/bin/chromium)}" \
+	exec $(BIN)/python -m pytest tests/browser -k "fits or password or truth or typed" $(ARGS)
+
+# The charts' bundle anew (docs/charts.md); needs Node and npm.
+plotly:
+	@vendoring/plotly/build.sh
 
 lint: $(DEV)
 	$(BIN)/ruff check .

@@ -92,14 +92,18 @@ def guards(bot: Bot) -> list[Row]:
 
 
 def guard_row(guard: Guard) -> Row:
-    """One guard as it stands."""
+    """One guard as it stands; shares are told in percent."""
+    value, limit, unit = guard.value, guard.limit, guard.unit
+    if unit.startswith("share"):
+        value, limit = (None if part is None else round(part * 100, 2) for part in (value, limit))
+        unit = f"%{unit.removeprefix('share')}"
     return {
         "name": guard.name.replace("_", " ").capitalize(),
         "state": guard.state,
         "state_text": guard.get_state_display(),
-        "value": None if guard.value is None else plain(guard.value),
-        "limit": None if guard.limit is None else plain(guard.limit),
-        "unit": guard.unit,
+        "value": None if value is None else plain(value),
+        "limit": None if limit is None else plain(limit),
+        "unit": unit,
         "did": guard.did,
         "until": iso(guard.until) if guard.until else None,
     }

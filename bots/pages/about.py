@@ -1,5 +1,6 @@
 """What the house says about itself: its health, its words, and how a visitor likes to see it."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -43,10 +44,21 @@ def health_page(request: HttpRequest) -> HttpResponse:
     context = frame(request) | {
         "status": found["status"],
         "parts": parts,
-        "pairs": found["parts"].get("candles", {}).get("pairs", {}),
+        "pairs": {symbol: _bars(facts) for symbol, facts in _pairs(found)},
         "latencies": [_latency(bot) for bot in Bot.objects.exclude(config=None)],
     }
     return render(request, "health.html", context)
+
+
+def _pairs(found: dict[str, Any]) -> Iterable[tuple[str, dict[str, Any]]]:
+    pairs: dict[str, dict[str, Any]] = found["parts"].get("candles", {}).get("pairs", {})
+    return pairs.items()
+
+
+def _bars(facts: dict[str, Any]) -> dict[str, Any]:
+    refused = facts["refused"]
+    told = ", ".join(f"{count} {reason}" for reason, count in dict(refused).items())
+    return {**facts, "refused": told or "0"}
 
 
 def _part(name: str, facts: dict[str, Any]) -> dict[str, Any]:

@@ -23,4 +23,5 @@ fi
 cp out.js "$vendor/plotly-$PLOTLY-grid.min.js"
 cp node_modules/plotly.js/LICENSE "$vendor/plotly-LICENSE.txt"
 cd "$vendor"
+gzip -9nkf "plotly-$PLOTLY-grid.min.js" # served to every browser that takes it
 sha256sum "plotly-$PLOTLY-grid.min.js" plotly-style-global.css | tee SHA256SUMS
