@@ -92,7 +92,7 @@ def _stop(level: _Level, tick: Tick) -> bool:
             level.price,
             "quote",
             Level.TRIPPED,
-            f"sold and stopped: {words}",
+            f"sells and stops: {words}",
         )
     )
     return True

@@ -21,13 +21,15 @@ from market.types import OPEN, ZERO, plain
 from market.volatility import MINUTE_MS, StabilityRule, stability
 from risk import audit, calls, guards, halts, policy, pulse
 from risk.guards import Level, Reading
-from risk.models import EquityPoint, Policy
+from risk.models import EquityPoint, Guard, Policy
 
 log = logging.getLogger(__name__)
 
 BTC = "BTCUSDT"
 DAY_BARS, LATELY_BARS, HOURS_BARS = 24 * 60, 30, 4 * 60
 PRICE_AGE = timedelta(seconds=5)  # an older price stops nothing
+EXIT_WITHIN_S = Decimal(30)  # a sale at the market that takes longer is an alarm
+SELL = Bot.Exit.SELL
 EQUITY_EVERY_S = 5.0
 USUAL_FOR_S = 60.0  # a median of 24 hours is good for that long
 ALIVE = (Bot.State.DEPLOYING, Bot.State.RUNNING, Bot.State.PAUSED, Bot.State.STOPPING)
@@ -93,6 +95,7 @@ class Watch:
             tick = row.to_domain()
             if row.received_at > fresh and self._stops.believes(tick):
                 self._stops.see(tick)
+        _judge_exits()
 
     def _judge_silence(self, bots: list[Bot], thresholds: Policy) -> None:
         """The dead-man rules: bots that nobody ticks, feeds that say nothing."""
@@ -108,6 +111,26 @@ class Watch:
             silence = pulse.silence(f"{pulse.STREAM}:{symbol}")
             quiet = lived if silence is None else Decimal(round(silence.total_seconds()))
             _note_silence("feed", f"pair:{symbol}", min(quiet, lived), thresholds.stream_silence)
+
+
+def _judge_exits() -> None:
+    """Bots that should have left the market by now; and stop-losses of bots that run again."""
+    now = timezone.now()
+    bots = {bot.subject: bot for bot in Bot.objects.exclude(config=None)}
+    leaving = [b for b in bots.values() if b.state == Bot.State.STOPPING and b.exit == SELL]
+    noted = Guard.objects.filter(name="exit", state=Guard.State.TRIPPED)
+    late = set(noted.values_list("subject", flat=True)) | {bot.subject for bot in leaving}
+    for subject in sorted(late & bots.keys()):
+        bot = bots[subject]
+        begun = bot.state_since if bot in leaving else None
+        seconds = Decimal(round((now - begun).total_seconds())) if begun else ZERO
+        guarding.note(guards.overdue("exit", subject, seconds, limit=EXIT_WITHIN_S))
+    for guard in Guard.objects.filter(name="stop-loss", state=Guard.State.TRIPPED):
+        runs = guard.subject in bots and bots[guard.subject].state == Bot.State.RUNNING
+        if runs:
+            guarding.note(
+                Reading("stop-loss", guard.subject, None, guard.limit, "quote", Level.CLEAR)
+            )
 
 
 def _note_silence(name: str, subject: str, seconds: Decimal, limit: int) -> None:

@@ -165,6 +165,13 @@ def silence(name: str, subject: str, seconds: Decimal, *, limit: Decimal, before
     return Reading(name, subject, seconds, limit, "s", level, did, no_buys=True)
 
 
+def overdue(name: str, subject: str, seconds: Decimal, *, limit: Decimal) -> Reading:
+    """Something that should have been done by now."""
+    level = Level.TRIPPED if seconds > limit else Level.CLEAR
+    did = f"alert: not done after {limit:f} s, tried on" if level is Level.TRIPPED else ""
+    return Reading(name, subject, seconds, limit, "s", level, did)
+
+
 def clock(offset_ms: Decimal, *, warn: Decimal, stop: Decimal, before: Level) -> Reading:
     """How far our clock is from the exchange's, either way; clears below the warning."""
     off = abs(offset_ms)
