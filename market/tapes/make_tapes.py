@@ -25,8 +25,8 @@ CUTS = [  # recording, first bar, number of bars, divide prices by, tick, name o
     ),
     (
         "1000PEPEUSDT-5m-binance-perp-20250704T1155-20251130T2355.csv.gz",
-        1764016800000, 1577, 1000, "0.000000001",
-        "PEPEUSDT-5m-binance-perp-from-1000PEPE-20251124T2040.csv.gz",
+        1764011400000, 1567, 1000, "0.000000001",
+        "PEPEUSDT-5m-binance-perp-from-1000PEPE-20251124T1910.csv.gz",
     ),
 ]  # fmt: skip
 SCALED = (
