@@ -1,0 +1,1 @@
+"""Outside services: Bybit, TradingView, Notion, notifications."""

@@ -25,6 +25,7 @@ COOLDOWN = timedelta(seconds=30)
 BY = "tradingview"
 STOP_BUYS = "stop_buys"
 NOT_AVAILABLE = "not available in this version"
+KILLED_ALREADY = "killed already"
 # Withholding is never put off by a cooldown: the last word of a signal must not be lost.
 _LETS_TRADE = frozenset({"resume", "allow_buys", "rebalance"})
 _STOPPED_BUYS = f"paused by {BY}: {STOP_BUYS}"

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from bots import reports
 from bots.models import Bot, RoundTrip
+from bots.outside.alerts import KILLED_ALREADY
 from integrations.models import Alert, Mark, Parcel
 from integrations.notify.addresses import PREFIX
 from integrations.notify.channels import announce, channels
@@ -240,7 +241,7 @@ def _unheard() -> QuerySet[Alert]:
     """Alerts for a kill that killed nothing."""
     lately = timezone.now() - timedelta(hours=1)
     asked = Alert.objects.filter(action="kill", done_at__gt=lately)
-    return asked.exclude(state=Alert.State.APPLIED)
+    return asked.exclude(state=Alert.State.APPLIED).exclude(reason__startswith=KILLED_ALREADY)
 
 
 def _silence() -> None:

@@ -36,7 +36,7 @@ def _kill(alert: Alert) -> str:
     origin = f"alert {alert.name}"[:100]
     standing = halts.killed()
     if standing is not None and standing.origin != origin:
-        raise alerts.Declined(f"killed already by {standing.opened_by}: {standing.reason}")
+        raise alerts.Declined(f"{alerts.KILLED_ALREADY} by {standing.opened_by}: {standing.reason}")
     halt = killing.kill(
         _exchange,
         reason=alerts.reason(alert),
