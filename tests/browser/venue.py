@@ -1,5 +1,6 @@
 """An exchange in memory behind the port: every order just rests until a test fills it."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -14,6 +15,7 @@ from market.types import (
     Order,
     OrderRequest,
     OrderStatus,
+    Side,
     Tick,
 )
 
@@ -118,4 +120,19 @@ class Venue:
         return []
 
     def balances(self) -> Sequence[Balance]:
-        return [Balance(coin="USDT", total=Decimal(34_000), locked=ZERO)]
+        """What 34,000 USDT became by the filled orders; resting ones lock their share."""
+        total, locked = defaultdict(Decimal), defaultdict(Decimal)
+        total["USDT"] = Decimal(34_000)
+        for order in self.orders.values():
+            base, worth = PAIRS[order.symbol].base, order.filled * order.price
+            if order.side is Side.BUY:
+                total["USDT"] -= worth
+                total[base] += order.filled * Decimal("0.999")
+            else:
+                total["USDT"] += worth * Decimal("0.999")
+                total[base] -= order.filled
+            if order.status.is_open:
+                buys = order.side is Side.BUY
+                rest = order.quantity - order.filled
+                locked["USDT" if buys else base] += rest * order.price if buys else rest
+        return [Balance(coin=coin, total=total[coin], locked=locked[coin]) for coin in total]
