@@ -80,7 +80,8 @@ class RunningSimulator:
 
     async def _live(self, ready: Future[int]) -> None:
         try:
-            server = Simulator(self.options, _tape(self.options.tape))
+            tape = None if self.options.tape == "bybit" else _tape(self.options.tape)
+            server = Simulator(self.options, tape)
             await server.start()
         except BaseException as error:  # noqa: BLE001 - handed to the thread that waits for us
             ready.set_exception(error)

@@ -118,7 +118,7 @@ def run(*options):
     ("options", "complaint"),
     [
         (["--tape", "/nowhere"], "tape /nowhere does not exist"),
-        (["--tape", "bybit"], "live prices"),
+        (["--tape", "bybit", "--upstream-rest", "http://127.0.0.1:9"], "live prices"),
         (["--balance", "USDT"], "must look like USDT=34000"),
         (["--balance", "USDT=-1"], "must look like USDT=34000"),
         (["--speed", "fast"], "--speed: 'fast' is not a decimal number"),

@@ -44,26 +44,30 @@ class Pair:
 
 def load_pairs(file: Path = PAIRS_FILE) -> dict[str, Pair]:
     """Every pair of the data file, by symbol."""
-    return {row["symbol"]: _pair(row) for row in json.loads(file.read_text())}
+    return {row["symbol"]: pair_of(row) for row in json.loads(file.read_text())}
 
 
-def _pair(row: Mapping[str, Any]) -> Pair:
-    lots, risk = row["lotSizeFilter"], row["riskParameters"]
-    instrument = Instrument(
-        symbol=row["symbol"],
-        base=row["baseCoin"],
-        quote=row["quoteCoin"],
-        tick=Decimal(row["priceFilter"]["tickSize"]),
-        lot=Decimal(lots["basePrecision"]),
-        min_notional=Decimal(lots["minOrderAmt"]),
-        max_limit_quantity=Decimal(lots["maxLimitOrderQty"]),
-    )
-    return Pair(
-        instrument=instrument,
-        quote_step=Decimal(lots["quotePrecision"]),
-        max_market_quantity=Decimal(lots["maxMarketOrderQty"]),
-        # Bybit: buys up to min(max(index, index(1+X) + premium), index(1+Y)), sells mirrored.
-        # Our index is the last price, so there is no premium.
-        band=min(Decimal(risk["priceLimitRatioX"]), Decimal(risk["priceLimitRatioY"])),
-        listing=row,
-    )
+def pair_of(row: Mapping[str, Any]) -> Pair:
+    """A pair as market/instruments-info lists it. Raises ValueError when that is not understood."""
+    try:
+        lots, risk = row["lotSizeFilter"], row["riskParameters"]
+        instrument = Instrument(
+            symbol=row["symbol"],
+            base=row["baseCoin"],
+            quote=row["quoteCoin"],
+            tick=Decimal(row["priceFilter"]["tickSize"]),
+            lot=Decimal(lots["basePrecision"]),
+            min_notional=Decimal(lots["minOrderAmt"]),
+            max_limit_quantity=Decimal(lots["maxLimitOrderQty"]),
+        )
+        return Pair(
+            instrument=instrument,
+            quote_step=Decimal(lots["quotePrecision"]),
+            max_market_quantity=Decimal(lots["maxMarketOrderQty"]),
+            # Bybit: buys up to min(max(index, index(1+X) + premium), index(1+Y)), sells mirrored.
+            # Our index is the last price, so there is no premium.
+            band=min(Decimal(risk["priceLimitRatioX"]), Decimal(risk["priceLimitRatioY"])),
+            listing=row,
+        )
+    except (KeyError, TypeError, ArithmeticError) as error:
+        raise ValueError(f"the listing of a pair is not understood: {error!r}") from error

@@ -8,7 +8,7 @@ import logging
 import time
 import uuid
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -26,6 +26,8 @@ from integrations.bybit.simulator.feeds import Feeds
 from integrations.bybit.simulator.fees import Rates
 from integrations.bybit.simulator.journal import Journal, JournalError
 from integrations.bybit.simulator.later import Later
+from integrations.bybit.simulator.live import NAME as LIVE
+from integrations.bybit.simulator.live import Live, Upstream
 from integrations.bybit.simulator.orders_socket import OrderEntry
 from integrations.bybit.simulator.pairs import load_pairs
 from integrations.bybit.simulator.rest import endpoints
@@ -58,6 +60,7 @@ class Options:
     state: Path | None = None
     liquidity: Liquidity = field(default_factory=Liquidity)
     rate_limits: bool = False  # refuse what Bybit would refuse for coming too often
+    upstream: Upstream = field(default_factory=Upstream)  # of the tape "bybit"
     faults: Json = field(default_factory=dict)  # as POST /sim/faults takes them
 
 
@@ -69,9 +72,14 @@ class Simulator:
 
     def __init__(self, options: Options, tape: Tape | None = None) -> None:
         """`tape` is one that is open already, in place of the options' (reading takes a while)."""
+        self._live = Live(options.upstream) if options.tape == LIVE and tape is None else None
+        if self._live is not None:
+            options = replace(options, speed=1.0)  # live prices have a speed of their own
+            pairs, tape = self._live.pairs, self._live.tape
+        else:
+            pairs = load_pairs()
+            tape = tape or open_tape(options.tape, pairs)
         self.options = options
-        pairs = load_pairs()
-        tape = tape or open_tape(options.tape, pairs)
         account = Account(pairs, Rates(options.maker, options.taker))
         journal = Journal(options.state, tape.print, tape.name)
         self.venue = Venue(tape, account, journal, options.balances, options.liquidity)
@@ -79,7 +87,8 @@ class Simulator:
             raise JournalError(f"state file {options.state} was driven by hand: it needs --speed 0")
         if options.speed:
             # After a crash: go on from where the last message may have been, filling on the way.
-            self.venue.advance(max(self.venue.now, self.venue.until))
+            begin = self._live.now if self._live is not None else self.venue.until
+            self.venue.advance(max(self.venue.now, begin))
         self.faults, self._later = Faults(), Later()
         self._hub = Hub(options.keys, self.faults, self._later)
         self._budgets = Budgets(options.rate_limits)
@@ -104,6 +113,8 @@ class Simulator:
             await self.stop()
             raise
         self.port = self._runner.addresses[0][1]
+        if self._live is not None:
+            self._live.start()
         self._clock = asyncio.create_task(self._run_clock())
 
     async def stop(self) -> None:
@@ -113,6 +124,8 @@ class Simulator:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._clock
         self._later.stop()
+        if self._live is not None:
+            await asyncio.to_thread(self._live.stop)
         await self._hub.close()
         await self._runner.cleanup()
         self.venue.rest()
@@ -137,11 +150,16 @@ class Simulator:
             now = time.monotonic()
             position += min(now - before, LONGEST_STEP) * 1000 * speed
             before, rounds = now, rounds + 1
-            if speed:
+            if self._live is not None:
+                self._live.hear()
+                position = float(self._live.now)
+            if speed and position > venue.now:
                 venue.advance(int(position), reserve)
             if speed and rounds % LOOK_EVERY == 0:
                 self._look()
-            if rounds % PUSH_EVERY == 0:
+            # While live prices are away nothing is said of them, so that clients see it.
+            silent = self._live is not None and not self._live.connected
+            if rounds % PUSH_EVERY == 0 and not silent:
                 self._feeds.flush(machine_ms())
 
     def _look(self) -> None:

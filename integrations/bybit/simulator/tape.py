@@ -50,6 +50,7 @@ class Tape:
     print: str  # fingerprint of the prices: a state file belongs to one tape
     start: int
     paths: Mapping[str, Path]
+    live: bool = False  # its clock is the world's: it is neither moved nor scaled
 
 
 def open_tape(source: str, pairs: Mapping[str, Pair]) -> Tape:
@@ -66,7 +67,7 @@ def open_tape(source: str, pairs: Mapping[str, Pair]) -> Tape:
         return _assemble(source, bars)
     if source == "bybit":
         raise TapeError(
-            "tape bybit: live prices are not served yet; give a folder, file or synthetic:SEED"
+            "tape bybit: live prices come from a running exchange; give a folder or synthetic:SEED"
         )
     where = File(source) if source else BUNDLED
     name = "bundled sample" if where.resolve() == BUNDLED else where.resolve().name

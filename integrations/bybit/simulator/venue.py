@@ -74,6 +74,9 @@ class Venue:
             symbol: Market(account.pairs[symbol], path, self.now, self.liquidity.level_value)
             for symbol, path in self._paths.items()
         }
+        for symbol in self._last.keys() & self.markets.keys() if tape.live else ():
+            # What happened while nobody looked is passed on the way to the price of now.
+            self.markets[symbol].last = self._last[symbol]
 
     def _replay(self, entry: Entry) -> None:
         self.account.apply(entry.events)
@@ -106,6 +109,12 @@ class Venue:
                 f"the state has open orders in {', '.join(stranded)}, of which the tape"
                 f" {self.tape.name} knows nothing; give a tape with these pairs, or another state"
             )
+        if self.tape.live and self.until > self.tape.start:
+            self._journal.close()
+            raise JournalError(
+                f"the state's market time is {self.until - self.tape.start} ms ahead of"
+                f" {self.tape.name}'s and cannot be turned back; give another state"
+            )
         self.now = self.until
         self._play_from(self.now)
         told = {symbol: self.account.pairs[symbol].text(at) for symbol, at in self._last.items()}
@@ -115,7 +124,14 @@ class Venue:
         log.warning("from here on the tape %s plays, not %s", self.tape.name, self.earlier[-1])
 
     def _play_from(self, now: int) -> None:
-        """The tape from its start, moved to `now` by whole hours and to the last known prices."""
+        """The tape from its start, moved to `now` by whole hours and to the last known prices.
+
+        Live prices stay what they are: there price jumps.
+        """
+        self.start, self.stepped = now, False
+        if self.tape.live:
+            self._paths = {symbol: MarkedPath(path) for symbol, path in self.tape.paths.items()}
+            return
         shift = (now - self.tape.start) // HOUR * HOUR
         self._paths = {
             symbol: MarkedPath(
@@ -125,7 +141,6 @@ class Venue:
             )
             for symbol, path in self.tape.paths.items()
         }
-        self.start, self.stepped = now, False
 
     def listen(self, listener: Listener) -> None:
         self._listeners.append(listener)

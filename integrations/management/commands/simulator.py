@@ -15,6 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 from integrations.bybit.simulator.auth import Keys
 from integrations.bybit.simulator.depth import Liquidity
 from integrations.bybit.simulator.journal import JournalError
+from integrations.bybit.simulator.live import Upstream
 from integrations.bybit.simulator.server import Options, Simulator
 from integrations.bybit.simulator.tape import TapeError
 from integrations.bybit.simulator.wire import ApiError
@@ -36,8 +37,11 @@ class Command(BaseCommand):
         parser.add_argument(
             "--tape",
             default="",
-            help="folder or file of candles, or synthetic:SEED[:revert|trend|crash|gap|frozen]",
+            help="folder or file of candles, synthetic:SEED[:revert|trend|crash|gap|frozen], or"
+            " bybit for live prices",
         )
+        parser.add_argument("--upstream-rest", default=Upstream().rest_url, help="of live prices")
+        parser.add_argument("--upstream-ws", default=Upstream().ws_url, help="of live prices")
         parser.add_argument(
             "--speed", default="1", help="market seconds in one second; 0 waits for POST /sim/step"
         )
@@ -96,6 +100,7 @@ class Command(BaseCommand):
             taker=_number("--taker", given["taker"], Decimal(0), Decimal("0.1")),
             state=given["state"],
             liquidity=_liquidity(given),
+            upstream=Upstream(given["upstream_rest"], given["upstream_ws"]),
             rate_limits=given["rate_limits"],
             faults=_faults(given["faults"]),
         )
