@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404
 
 from bots import reports
 from bots.models import Bot
-from bots.roles import READERS, STEERERS, Role, roles_of
+from bots.roles import KILLERS, READERS, STEERERS, Role, roles_of
 
 View = Callable[..., HttpResponseBase]
 
@@ -56,10 +56,12 @@ def page_state(state: dict[str, Any]) -> dict[str, Any]:
 
 def frame(request: HttpRequest) -> dict[str, Any]:
     """The context of every page: the state behind its live values, and what the visitor may do."""
+    mine = roles_of(request.user)
     return {
         "state": page_state(reports.dashboard()),
         "nothing": {},  # a row that the browser copies has no values yet
-        "may_steer": not STEERERS.isdisjoint(roles_of(request.user)),
+        "may_steer": not STEERERS.isdisjoint(mine),
+        "may_kill": not KILLERS.isdisjoint(mine),
     }
 
 

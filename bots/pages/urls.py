@@ -2,10 +2,11 @@
 
 from django.urls import path
 
-from bots.pages import about, bot, grid, orders
+from bots.pages import about, bot, grid, kill, orders
 
 urlpatterns = [
     path("health/", about.health_page, name="health"),
+    path("kill/", kill.kill, name="kill"),
     path("help/", about.help_page, name="help"),
     path("preferences/", about.preferences, name="preferences"),
     path("orders/", orders.page, name="orders"),
