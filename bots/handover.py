@@ -16,7 +16,7 @@ from bots import store
 from bots.control import spec_of
 from bots.engine import CANCELLABLE, Decision, adoptable, decide
 from bots.grid import ids
-from bots.grid.carry import succeed
+from bots.grid.carry import AMOUNTS, succeed
 from bots.grid.cells import Grid
 from bots.grid.levels import InvalidGrid
 from market import types
@@ -111,6 +111,10 @@ def _change_over(
             return
         before = cast("int", bot.config_id)
         store.create_successor(to_be, found.heir)
+        emptied = dict.fromkeys(AMOUNTS, types.ZERO)
+        rows.Cell.objects.filter(config_id=before).update(
+            **emptied, opened=0, exited=False, reason=f"taken over by version {to_be.version}"
+        )
         _keep(before, to_be, found.kept)
         dead = [
             own.order.client_id for own in loaded.orders if own.order.client_id not in found.kept

@@ -1,13 +1,14 @@
 """Rebuilding: cells and round trips computed again from the fills alone, and what differs."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from django.db import transaction
 
 from bots import models as rows
 from bots.engine import decide
 from bots.grid.accounting import RoundTrip
+from bots.grid.carry import AMOUNTS
 from bots.grid.cells import Cell, Grid
 from market import types
 from market.models import Instrument
@@ -18,6 +19,7 @@ from risk.rules import halted
 _CELL_FACTS = (
     "trip", "bought", "held", "cost", "buy_fee", "sold", "proceeds", "exited", "opened",
 )  # fmt: skip
+_CONSERVED = ("held", "cost", "buy_fee", "sold", "proceeds")  # by every succession
 _TRIP_FACTS = [field.name for field in fields(RoundTrip) if field.name not in {"opened", "closed"}]
 
 
@@ -73,8 +75,9 @@ def _as_built(config: rows.GridConfig, found: Sequence[rows.Cell]) -> tuple[Cell
 
 def differences(again: Rebuilt) -> Iterator[str]:
     """What the rows say otherwise than the fills do, in words."""
+    yield from _lost_in_succession(again)
     kept = {row.index: row for row in again.config.cells.all()}
-    for cell in again.grid.cells:
+    for cell in _as_left(again):
         for name in _CELL_FACTS:
             ours, theirs = getattr(kept[cell.index], name), getattr(cell, name)
             if ours != theirs:
@@ -95,13 +98,41 @@ def differences(again: Rebuilt) -> Iterator[str]:
         yield f"{again.config} cell {cell_index} trip {number} has no fills"
 
 
+def _heir(config: rows.GridConfig) -> rows.GridConfig | None:
+    """The version that took a config's cells over, if one did."""
+    later = config.bot.configs.filter(version__gt=config.version, openings__isnull=False)
+    found: rows.GridConfig | None = later.order_by("version").first()
+    return found
+
+
+def _as_left(again: Rebuilt) -> Sequence[Cell]:
+    """The cells as their rows should be: emptied, when another version took them over."""
+    if _heir(again.config) is None:
+        return again.grid.cells
+    emptied = dict.fromkeys(AMOUNTS, types.ZERO)
+    return [replace(cell, **emptied, opened=0, exited=False) for cell in again.grid.cells]
+
+
+def _lost_in_succession(again: Rebuilt) -> Iterator[str]:
+    """What another version took over must be what the fills left in these cells."""
+    heir = _heir(again.config)
+    if heir is None:
+        return
+    openings = list(heir.openings.all())
+    for name in _CONSERVED:
+        left = sum((getattr(cell, name) for cell in again.grid.cells), types.ZERO)
+        taken = sum((getattr(row, name) for row in openings), types.ZERO)
+        if left != taken:
+            yield f"{heir} took {name} {taken} over, {left} by the fills of {again.config}"
+
+
 @transaction.atomic
 def write(again: Rebuilt) -> None:
     """Replace what is kept by what the fills say."""
     config = again.config
     rows.Bot.objects.select_for_update().get(pk=config.bot_id)
     kept = {row.index: row for row in config.cells.all()}
-    for cell in again.grid.cells:
+    for cell in _as_left(again):
         for name in _CELL_FACTS:
             setattr(kept[cell.index], name, getattr(cell, name))
     rows.Cell.objects.bulk_update(kept.values(), _CELL_FACTS)

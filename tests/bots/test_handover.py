@@ -65,6 +65,11 @@ def resting(exchange: Gateway) -> set[str]:
     return {order.client_id for order in exchange.open_orders()}
 
 
+def over_the_cap(bot: Bot) -> int:
+    """Cells whose order would lead beyond the capital: more is held than the version would buy."""
+    return bot.config.cells.filter(reason__startswith="risk: ").count()
+
+
 def test_an_edit_of_the_stop_touches_no_order(
     bot: Bot, tick: Callable[[], None], exchange: Gateway
 ) -> None:
@@ -83,7 +88,7 @@ def test_kept_orders_trade_on_in_the_new_version(
 ) -> None:
     tick()
     sells = {order.client_id for order in exchange.open_orders() if order.side is Side.SELL}
-    control.edit(bot, {"capital": D(20000)}, by="ann")
+    control.edit(bot, {"capital": D(24500)}, by="ann")
     tick()
     assert sells <= resting(exchange), "what is held goes on being sold"
     assert len(resting(exchange)) == 12
@@ -93,6 +98,20 @@ def test_kept_orders_trade_on_in_the_new_version(
         is_exact(bot, exchange)
     assert bot.config.round_trips.count() > 5
     assert bot.config.round_trips.filter(trip=0, entry=True).exists()
+
+
+def test_less_capital_is_never_passed_while_more_is_held(
+    bot: Bot, tick: Callable[[], None], exchange: Gateway
+) -> None:
+    tick()
+    control.edit(bot, {"capital": D(15000)}, by="ann")
+    tick()
+    cells = bot.config.cells.all()
+    buys = [order for order in exchange.open_orders() if order.side is Side.BUY]
+    exposed = sum((cell.cost for cell in cells), D(0))
+    assert exposed + sum((order.price * order.quantity for order in buys), D(0)) <= 15000
+    assert over_the_cap(bot) + len(resting(exchange)) == 12
+    is_exact(bot, exchange)
 
 
 def test_another_ladder_takes_the_coins_over(
@@ -107,13 +126,18 @@ def test_another_ladder_takes_the_coins_over(
     tick()
     openings = bot.config.openings.all()
     assert sum((row.held for row in openings), D(0)) == held
-    assert len(resting(exchange)) == 9
+    assert len(resting(exchange)) + over_the_cap(bot) == 9
+    assert not Cell.objects.exclude(config=bot.config).exclude(held=0, cost=0).exists()
     is_exact(bot, exchange)
     for price in (98000, 95100, 99400):
         move(simulator, price)
         tick()
     is_exact(bot, exchange)
     assert AuditRow.objects.filter(what="edit", who="ann").count() == 1
+    bot.config.openings.filter(held__gt=0).update(cost=1)
+    told = list(rebuild.differences(rebuild.rebuild(bot.configs.get(version=1))))
+    assert len(told) == 1
+    assert "v2 took cost" in told[0]
 
 
 def test_an_edit_that_cannot_be_built_leaves_the_old_version_at_work(
