@@ -66,7 +66,7 @@ def tell_fills(found: Sequence[Fill]) -> list[Row]:
 
 def _fill(fill: Fill, closed: Closed) -> Row:
     """One fill; `closed` are round trips by config, cell and trip."""
-    slot = ids.slot(fill.order.client_id)
+    slot = ids.slot(fill.order.slot_name)
     trip = closed.get((fill.order.config_id, slot.cell, slot.trip)) if slot else None
     earns = trip is not None and fill.side == Side.SELL and trip.closed == fill.time
     return {
