@@ -1,7 +1,7 @@
 """POST /api/deploy: a new bot, or another version of one; with dry_run, the truth about it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 from bots import control, edits, preview, reports
 from bots.api_errors import Conflict
 from bots.grid.levels import GridSpec, InvalidGrid, Sizing, Spacing
+from bots.idempotency import idempotent
 from bots.models import Bot
 from bots.permissions import MaySteer
 from bots.serializers import Strict
@@ -106,9 +107,11 @@ class Deploy(APIView):
 
     permission_classes = (MaySteer,)
 
+    @idempotent(repeatable=False)
     def post(self, request: Request) -> Response:
+        edits_a_bot = isinstance(request.data, Mapping) and "bot" in request.data
         with told_at_its_field():
-            return self._edit(request) if "bot" in request.data else self._deploy(request)
+            return self._edit(request) if edits_a_bot else self._deploy(request)
 
     def _edit(self, request: Request) -> Response:
         body = EditBody(data=request.data)

@@ -8,6 +8,7 @@ from rest_framework.views import APIView
 
 from bots import balancing
 from bots.api_deploy import told_at_its_field
+from bots.idempotency import idempotent
 from bots.permissions import MaySteer
 from bots.serializers import Strict
 from bots.switches import look
@@ -33,6 +34,7 @@ class Rebalance(APIView):
 
     permission_classes = (MaySteer,)
 
+    @idempotent(repeatable=False)
     def post(self, request: Request) -> Response:
         body = RebalanceBody(data=request.data)
         body.is_valid(raise_exception=True)

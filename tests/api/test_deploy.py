@@ -1,6 +1,9 @@
 """Deploy by the API: the truth card, the refusals, and a bot that starts."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+from django.db import connection
 from rest_framework.test import APIClient
 
 from bots.models import Bot
@@ -90,3 +93,26 @@ def test_bad_input_is_told_at_its_field(
 def test_a_viewer_deploys_nothing(caller: Caller, exchange: Gateway) -> None:
     assert deploy(caller(Role.VIEWER)).status_code == 403
     assert deploy(caller(None)).status_code in {401, 403}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_twenty_parallel_deploys_with_one_key_make_one_bot(trader: APIClient) -> None:
+    def once(_: int) -> tuple[int, bytes]:
+        try:
+            answer = trader.post(
+                "/api/deploy", GRID, format="json", headers={"Idempotency-Key": "one"}
+            )
+            return answer.status_code, answer.content
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(20) as pool:
+        answers = set(pool.map(once, range(20)))
+    assert Bot.objects.count() == 1
+    assert len(answers) == 1, "twenty equal answers"
+    assert answers.pop()[0] == 201
+
+
+@pytest.mark.parametrize("body", [5, [], "text", None, True])
+def test_a_body_that_is_no_object_is_told_so(trader: APIClient, body: object) -> None:
+    assert trader.post("/api/deploy", body, format="json").status_code == 400
