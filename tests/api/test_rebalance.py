@@ -1,5 +1,6 @@
 """Capital moved between DOGE and PEPE by the API: told first, then done by edits, audited."""
 
+import time
 from datetime import timedelta
 from decimal import Decimal
 
@@ -8,11 +9,11 @@ from rest_framework.test import APIClient
 
 from bots import control, ledger, reconcile, runner
 from bots.grid.levels import GridSpec
-from bots.models import Bot, Cell
+from bots.models import Bot, Cell, Order
 from bots.roles import Role
 from integrations.bybit.gateway import Gateway
 from market.models import Candle
-from market.types import moment
+from market.types import OrderStatus, moment
 from risk.models import AuditRow
 from tests.api.conftest import Caller
 from tests.simulator.fixture import RunningSimulator
@@ -42,10 +43,26 @@ def trader(caller: Caller, exchange: Gateway, simulator: RunningSimulator) -> AP
 
 
 def settle(exchange: Gateway) -> None:
+    """Tick until every cell of both bots has its order or a reason, on however slow a machine."""
+    deadline = time.monotonic() + 40
     for _ in range(6):
-        reconcile.sweep(exchange)
-        for bot in Bot.objects.all():
-            runner.run_once(bot.pk, exchange, lambda _: None)
+        _look(exchange)
+    while not _is_settled() and time.monotonic() < deadline:
+        time.sleep(0.2)
+        _look(exchange)
+
+
+def _look(exchange: Gateway) -> None:
+    reconcile.sweep(exchange)
+    for bot in Bot.objects.all():
+        runner.run_once(bot.pk, exchange, lambda _: None)
+
+
+def _is_settled() -> bool:
+    resting = Order.objects.filter(settled=False, status=OrderStatus.OPEN).count()
+    idle = Cell.objects.filter(reason__startswith="risk: ").count()
+    pending = Bot.objects.exclude(next_config=None).exists()
+    return resting + idle == 18 + 24 and not pending
 
 
 @pytest.fixture
