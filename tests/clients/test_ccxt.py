@@ -20,7 +20,8 @@ def moved(urls, running):
 
 
 def local(kind, running):
-    exchange = kind({"apiKey": running.key, "secret": running.secret, "enableRateLimit": False})
+    keys = {"apiKey": running.key, "secret": running.secret}
+    exchange = kind({**keys, "enableRateLimit": False, "enableLastJsonResponse": True})
     exchange.urls["api"] = moved(exchange.urls["api"], running)
     return exchange
 
