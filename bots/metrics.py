@@ -57,7 +57,7 @@ def of_bot(bot: Bot) -> Metrics:
     if config is None or price is None or bot.deployed_at is None:
         return {"bot": bot.slug}
     ran = price.time - bot.deployed_at
-    trips = RoundTrip.objects.filter(config=config)
+    trips = RoundTrip.objects.filter(bot=bot)
     earned = trips.aggregate(grid=Sum("grid_profit"), inventory=Sum("inventory_pnl"))
     grid_profit, inventory = earned["grid"] or ZERO, earned["inventory"] or ZERO
     cells = [*config.cells.all()]
@@ -111,11 +111,13 @@ def _gross(trips: QuerySet[RoundTrip]) -> Decimal:
 def capture(bot: Bot, now: datetime, grid_profit: Decimal) -> str | None:
     """Realised grid profit / that of the same plan replayed on the recorded minutes.
 
-    The replay has no latency, no refusals and no pauses. None before a day has run, or while the
-    record has nothing to replay.
+    The replay has no latency, no refusals and no pauses. None before a day has run, while the
+    record has nothing to replay, and after an edit: no one plan stands for several.
     """
     deployed, config = bot.deployed_at, bot.config
-    if deployed is None or config is None or now - deployed < SHOWN_AFTER:
+    if deployed is None or config is None or config.version > 1:
+        return None
+    if now - deployed < SHOWN_AFTER:
         return None
     bars = series.read(bot.symbol, "1", milliseconds(now), MOST_BARS, milliseconds(deployed))
     if not bars:

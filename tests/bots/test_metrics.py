@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from bots import metrics
-from bots.models import Bot, Cell, RoundTrip
+from bots.models import Bot, Cell, GridConfig, RoundTrip
 from market.models import Candle, Instrument, Price
 from risk.models import EquityPoint, LatencySample
 from tests.grid.examples import BTC
@@ -68,6 +68,17 @@ def test_capture_is_measured_against_a_replay_of_the_record(earning: Bot) -> Non
     RoundTrip.objects.update(grid_profit=ideal / 2)
     found = metrics.capture(earning, NOW, ideal / 2)
     assert found == "0.5"
+
+
+def test_after_an_edit_profit_is_of_all_versions_and_no_capture_is_claimed(earning: Bot) -> None:
+    old = earning.config
+    earning.config = GridConfig.objects.create(
+        bot=earning, version=2, lower=old.lower, upper=old.upper, grids=5, capital=old.capital
+    )
+    earning.save()
+    minutes(54000, 52000, 58000, 54000, start=NOW - timedelta(days=10))
+    found = metrics.of_bot(earning)
+    assert (found["grid_apr"], found["capture"]) == ("0.1129", None)
 
 
 def test_buying_and_holding_is_told_beside_it(earning: Bot) -> None:
