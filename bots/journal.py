@@ -30,6 +30,9 @@ from market.types import Order as DomainOrder
 
 Named = TypeVar("Named", OrderRequest, DomainOrder)
 
+# A kill promises that nothing is signed later than a quarter of a second after it is committed.
+SIGNED_WITHIN_S = 0.2
+
 _WAITING = (OrderStatus.SENT, OrderStatus.UNKNOWN)
 _CANCELLABLE = (OrderStatus.OPEN, OrderStatus.PARTIAL, OrderStatus.CANCEL_UNKNOWN)
 
@@ -59,7 +62,7 @@ class DatabaseJournal:
                 asked, (OrderStatus.NEW,), OrderStatus.SENT,
                 sent_at=now, look_after=now + self._patience.turn + self._patience.first_look,
             )  # fmt: skip
-        return Permit(tuple(sent), by)
+        return Permit(tuple(sent), min(by, time.monotonic() + SIGNED_WITHIN_S))
 
     def placed(self, outcomes: Iterable[tuple[OrderRequest, Placed]]) -> None:
         """Write down what came of each."""

@@ -41,10 +41,13 @@ def ensure_groups() -> None:
     tokens = Permission.objects.filter(
         content_type__app_label="bots", codename__in=("view_apitoken", "delete_apitoken")
     )
+    limits = Permission.objects.filter(
+        content_type__app_label="risk", codename__in=("change_policy", "loosen_policy")
+    )
     rights = {
         Role.VIEWER: [views],
         Role.TRADER: [views, deploys],
-        Role.ADMIN: [views, deploys, tokens],
+        Role.ADMIN: [views, deploys, tokens, limits],
         Role.KILLER: [],
     }
     for role, permissions in rights.items():

@@ -19,7 +19,7 @@ from django.utils import timezone
 from market.types import plain
 from risk.models import AuditRow
 
-START = "0" * 64  # stands for the row before the first
+START = "none: this is the first row"
 _LOCK = 7_203  # an advisory lock of our own choosing
 _SEALED = ("number", "who", "origin", "what", "subject", "before", "after", "reason", "previous")
 
