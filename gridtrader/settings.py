@@ -17,6 +17,8 @@ BYBIT = bybit.read(_env, DATA_DIR)
 MODE = BYBIT.mode
 PAPER_TAPE = _env.text("PAPER_TAPE", str(BASE_DIR / "market" / "tapes"))
 PAPER_SPEED = _env.decimal("PAPER_SPEED", Decimal(60), low=Decimal(0))
+if PAPER_TAPE == "bybit":
+    PAPER_SPEED = Decimal(1)  # live prices have a speed of their own
 if PAPER_TAPE.startswith("synthetic:") and not PAPER_TAPE.split(":")[1].isdigit():
     raise env.EnvError(
         f"PAPER_TAPE is {PAPER_TAPE!r}; accepted: synthetic:SEED or synthetic:SEED:KIND,"

@@ -58,6 +58,13 @@ def test_a_resting_buy_locks_quote_and_pays_its_fee_in_base():
     assert (row["execFee"], row["feeCurrency"], row["isMaker"]) == ("0.0001", "BTC", True)
 
 
+def test_orders_written_before_self_match_prevention_are_read():
+    opened = packed(account(USDT="10000").place(ask(), quotes(), NOW)[0])
+    assert unpacked(opened[:-1]).smp_type == "None"
+    with pytest.raises(ValueError, match="values"):
+        unpacked(opened[:-2])
+
+
 def test_a_resting_sell_locks_base_and_pays_its_fee_in_quote():
     here = account(BTC="1")
     order = place(here, ask("Sell", "98000"))
