@@ -36,7 +36,11 @@ def floor(path: Path) -> int:  # noqa: PLR0911 - a table of floors reads best as
         return 2
     if name in {"models", "apps", "__init__"} or "migrations" in rest:
         return 3
-    if rest[0] in {"management", "templatetags", "pages"} or name in DOORS or name.startswith("api_"):
+    if (
+        rest[0] in {"management", "templatetags", "pages"}
+        or name in DOORS
+        or name.startswith("api_")
+    ):
         return 5
     return 4
 
