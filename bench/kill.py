@@ -47,6 +47,7 @@ class House:
             cwd=ROOT, env=self.env, stdout=self._log, stderr=subprocess.STDOUT,
         )  # fmt: skip
         self._token = ""
+        self._home = home
 
     def ready(self) -> None:
         """Wait for the pages, and get a key."""
@@ -74,8 +75,13 @@ class House:
             line.close()
 
     def resting(self) -> int:
-        _, found = self.call("GET", "/api/bots")
-        return sum(sum(card["resting"].values()) for card in found["bots"])
+        """Our orders on the exchange, as the simulator itself tells."""
+        port = json.loads((self._home / "var" / "ports.json").read_text())["simulator"]
+        line = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        line.request("GET", "/sim/state")
+        rows = json.loads(line.getresponse().read())["orders"]
+        line.close()
+        return sum(row["orderStatus"] in {"New", "PartiallyFilled"} for row in rows)
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
@@ -101,6 +107,7 @@ def measured(house: House, kills: int, name: str) -> dict[str, object]:
     """So many kills, each with every cell's order resting; ms since the request was sent."""
     found = [one(house) for _ in range(kills)]
     figures: dict[str, object] = {"bench": name, "kills": kills, "load": os.getloadavg()[0]}
+    figures["least_cancelled"] = min((each["cancelled"] for each in found), default=0)
     for span in SPANS:
         times = sorted(each[span] for each in found)
         if times:
@@ -125,6 +132,13 @@ def one(house: House) -> Mapping[str, int]:
     halt = until(done, 60)
     wish = {"all": True, "rearm": True, "reason": "measured"}
     until(lambda: house.call("POST", "/api/resume", wish)[0] == http.HTTPStatus.OK, 60)
+    return {
+        "cancelled": halt["cancelled"],
+        **_spans(halt, began),
+    }
+
+
+def _spans(halt: Mapping[str, Any], began: float) -> dict[str, int]:
     return {
         span: round((datetime.fromisoformat(halt[span]).timestamp() - began) * 1000)
         for span in SPANS

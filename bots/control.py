@@ -16,8 +16,10 @@ from django.utils import timezone
 from bots.grid.levels import GridSpec, InvalidGrid, Sizing, Spacing
 from bots.models import Bot, GridConfig, Order
 from market.types import OrderStatus, Side, plain
+from risk import audit
 
 State = Bot.State
+_ACTS = {State.PAUSED: "pause", State.RUNNING: "resume", State.STOPPING: "stop"}
 _TAG_ALPHABET = string.ascii_lowercase + string.digits
 _OF_ONE_VERSION = ("id", "version", "created_at", "created_by")
 _MOVED = ["state", "exit", "reason", "state_since", "news", "next_config"]
@@ -83,7 +85,17 @@ def deploy(wish: Deployment, *, by: str) -> Bot:
         created_by=by,
     )
     bot.save(update_fields=["config"])
+    audit.record("deploy", bot.subject, who=by, after={"slug": bot.slug, **_terms(bot.config)})
     return bot
+
+
+def _terms(config: GridConfig) -> dict[str, Any]:
+    """What a person chose of a version."""
+    return {
+        field.attname: getattr(config, field.attname)
+        for field in GridConfig._meta.concrete_fields  # noqa: SLF001 - Django's public word
+        if field.name not in _OF_ONE_VERSION
+    }
 
 
 def check_prices(spec: GridSpec, *, stop_loss: Decimal | None, take_profit: Decimal | None) -> None:
@@ -118,6 +130,13 @@ def edit(bot: Bot, changes: Mapping[str, Any], *, by: str) -> GridConfig:
     row.next_config, row.news = config, F("news") + 1
     row.save(update_fields=["next_config", "news"])
     bot.refresh_from_db()
+    old, new = _terms(row.config) if row.config else {}, _terms(config)
+    differ = [name for name in new if old.get(name) != new[name]]
+    audit.record(
+        "edit", row.subject, who=by,
+        before={name: old.get(name) for name in differ},
+        after={"version": config.version, **{name: new[name] for name in differ}},
+    )  # fmt: skip
     return config
 
 
@@ -127,11 +146,7 @@ def changed(bot: Bot, changes: Mapping[str, Any]) -> GridConfig:
     if config is None:
         raise NotPossible(f"{bot.name} has no grid yet; deploy one")
     last = GridConfig.objects.filter(bot=bot).aggregate(last=Max("version"))["last"]
-    facts = {
-        field.attname: getattr(config, field.attname)
-        for field in GridConfig._meta.concrete_fields  # noqa: SLF001 - Django's public word
-        if field.name not in _OF_ONE_VERSION
-    }
+    facts = _terms(config)
     if "trigger_price" in changes:
         facts["trigger_rises"] = None
     return GridConfig(**{**facts, **changes, "version": last + 1})
@@ -157,15 +172,31 @@ def pause(bot: Bot, *, by: str, reason: str = "") -> Bot:
     """
     words = f"paused by {by}" + (f": {reason}" if reason else "")
     allowed = (State.DEPLOYING, State.RUNNING, State.PAUSED)
-    _move(bot, allowed, State.PAUSED, reason=words, otherwise="only a running bot pauses")
+    _move(
+        bot,
+        allowed,
+        State.PAUSED,
+        by=by,
+        words=words,
+        why=reason,
+        otherwise="only a running bot pauses",
+    )
     _wait_for_buys_on_the_wire(bot)
     return bot
 
 
-def resume(bot: Bot) -> Bot:
+def resume(bot: Bot, *, by: str = "", reason: str = "") -> Bot:
     """Let a paused bot buy again. Raises NotPossible when it is not paused."""
     allowed = (State.RUNNING, State.PAUSED)
-    _move(bot, allowed, State.RUNNING, reason="", otherwise="only a paused bot resumes")
+    _move(
+        bot,
+        allowed,
+        State.RUNNING,
+        by=by,
+        words="",
+        why=reason,
+        otherwise="only a paused bot resumes",
+    )
     return bot
 
 
@@ -179,7 +210,16 @@ def stop(bot: Bot, *, exit: Bot.Exit, by: str, reason: str = "") -> Bot:  # noqa
     """
     words = f"stopped by {by}" + (f": {reason}" if reason else "")
     running = (State.DEPLOYING, State.RUNNING, State.PAUSED, State.STOPPING)
-    _move(bot, running, State.STOPPING, reason=words, otherwise="it needs no stop", way_out=exit)
+    _move(
+        bot,
+        running,
+        State.STOPPING,
+        by=by,
+        words=words,
+        why=reason,
+        otherwise="it needs no stop",
+        way_out=exit,
+    )
     return bot
 
 
@@ -188,7 +228,9 @@ def _move(
     allowed: Sequence[str],
     state: str,
     *,
-    reason: str,
+    by: str,
+    words: str,
+    why: str,
     otherwise: str,
     way_out: str = "",
 ) -> None:
@@ -196,13 +238,18 @@ def _move(
         row = Bot.objects.select_for_update().get(pk=bot.pk)
         if row.state not in allowed:
             raise NotPossible(f"{row.name} is {row.get_state_display().lower()}; {otherwise}")
+        before = {"state": row.state, "exit": row.exit}
         if row.state != state:
             row.state_since = timezone.now()
         row.exit = way_out
         if state == State.STOPPING:
             row.next_config = None  # no edit outlives the wish to stop
-        row.state, row.reason, row.news = state, reason[:300], F("news") + 1
+        row.state, row.reason, row.news = state, words[:300], F("news") + 1
         row.save(update_fields=_MOVED)
+        after = {"state": str(state), "exit": str(way_out)}
+        audit.record(
+            _ACTS[State(state)], row.subject, who=by, before=before, after=after, reason=why
+        )
     bot.refresh_from_db()
 
 

@@ -23,7 +23,7 @@ def pause(bot: Bot, *, by: str, reason: str = "") -> Bot:
 
 def resume(bot: Bot, *, by: str, reason: str = "") -> Bot:
     """Let the bot buy again. Raises NotPossible when it is not paused."""
-    control.resume(bot)
+    control.resume(bot, by=by, reason=reason)
     log.info("%s resumed by %s%s", bot.slug, by, f": {reason}" if reason else "")
     look(bot)
     return bot

@@ -8,6 +8,8 @@ that `manage.py audit --verify` prints somewhere else to prove that too.
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC
 from decimal import Decimal
@@ -24,6 +26,7 @@ _LOCK = 7_203  # an advisory lock of our own choosing
 _SEALED = ("number", "who", "origin", "what", "subject", "before", "after", "reason", "previous")
 
 Facts = Mapping[str, Any]
+_origin: ContextVar[str] = ContextVar("origin", default="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,16 @@ class Verdict:
     rows: int
     head: str
     faults: tuple[Fault, ...]
+
+
+@contextmanager
+def coming_from(origin: str) -> Iterator[None]:
+    """Whatever is recorded inside the block, and names no origin of its own, came from there."""
+    token = _origin.set(origin)
+    try:
+        yield
+    finally:
+        _origin.reset(token)
 
 
 def record(
@@ -67,7 +80,7 @@ def record(
             number=last.number + 1 if last else 1,
             at=timezone.now(),
             who=who[:150],
-            origin=origin[:100],
+            origin=(origin or _origin.get())[:100],
             what=what[:60],
             subject=subject[:64],
             before=_plain(before or {}),
