@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -60,7 +61,7 @@ class Streams:
 
     def hear(self, frame: Frame) -> None:
         with self._changed:
-            self.frames.append(frame)
+            self.frames.append(deepcopy(frame))  # pybit goes on changing the book it hands out
             self._changed.notify_all()
 
     def wait(self, matches: Callable[[Frame], bool]) -> Frame:

@@ -50,7 +50,7 @@ def test_the_bundled_sample_is_small_and_starts_inside_each_grid():
         assert low < float(recording.candles[0].open) < high
         assert inside / len(recording.candles) > 0.85
         drift = recording.candles[-1].close / recording.candles[0].open - 1
-        assert abs(drift) < 0.00001
+        assert abs(drift) < 0.002  # of each pass, on which the next goes on
         assert len(recording.candles) * recording.interval > 2.5 * DAY
 
 
