@@ -1,0 +1,56 @@
+"""A flash crash through every level in one message, and back."""
+
+import time
+from decimal import Decimal
+
+from bots import control, facts, reconcile, runner, seeds
+from bots.models import Bot, Fill, Order
+from integrations.bybit.gateway import Gateway
+from market.types import OPEN, Side
+from risk.rules import Limits, halted, leaving, ranked, withheld
+from tests.risk.conftest import PRICES, open_ours, rest
+from tests.simulator.fixture import RunningSimulator
+
+D = Decimal
+
+
+def test_a_flash_crash_through_twelve_levels_in_one_message(
+    transactional_db: None, simulator: RunningSimulator, exchange: Gateway
+) -> None:
+    """Twelve fills booked once, the capital not passed, counter orders within two seconds."""
+    simulator.step({**PRICES, "BTCUSDT": "99100"})
+    bot = control.deploy(seeds.BOTS[0], by="tests")
+    rest(exchange)
+    rest(exchange)
+    assert len(open_ours(simulator)) == 12
+    simulator.step({"BTCUSDT": "95450"}, seconds=1)
+    began = time.monotonic()
+    for _ in range(2):  # the same news twice: by the sweep, and as if a stream repeated it
+        reconcile.sweep(exchange)
+    for fill in exchange.fills_since(exchange.market_time_ms() - 600_000):
+        assert facts.record_fill(fill) is None, "known already"
+    runner.run_once(bot.pk, exchange, lambda _: None)
+    assert time.monotonic() - began < 2
+    assert Fill.objects.filter(bot=bot, booked=True).count() == 12
+    sells = Order.objects.filter(bot=bot, side=Side.SELL, status__in=OPEN)
+    assert sells.count() == 12
+    spent = sum(cell.cost for cell in bot.config.cells.all())
+    assert D(20_000) < spent <= bot.config.capital
+    simulator.step({"BTCUSDT": "99100"}, seconds=1)
+    reconcile.sweep(exchange)
+    runner.run_once(bot.pk, exchange, lambda _: None)
+    assert bot.round_trips.count() == 12
+    bot.refresh_from_db()
+    assert bot.state == Bot.State.RUNNING
+
+
+def test_the_fixed_order_of_priorities() -> None:
+    """kill > stop-loss > halt > gate > pause > grid."""
+    paused, gate, halt = withheld("pause"), withheld("gate"), halted("halt")
+    stop, kill = leaving("stop-loss"), halted("kill")
+    assert ranked(paused).no_buys == "pause"
+    assert ranked(paused, gate=gate).no_buys == "gate"
+    assert ranked(paused, gate=gate, halt=halt) == Limits("halt", "halt")
+    assert ranked(stop, gate=gate, halt=halt) == Limits("stop-loss", "stop-loss", sell_out=True)
+    assert ranked(stop, halt=halt, kill=kill) == Limits("kill", "kill", sell_out=False)
+    assert ranked(paused, kill=leaving("kill")).sell_out
