@@ -5,7 +5,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from integrations.bybit.simulator.bars import Bars, bar_end, bar_start
@@ -115,6 +115,7 @@ def test_bars_begin_where_bybits_do(interval, time, start, end):
     assert bar_end(interval, start) == end
 
 
+@settings(deadline=None)
 @given(st.integers(-10, 40), st.sampled_from(["3", "5", "120", "D"]))
 def test_a_long_bar_is_the_sum_of_its_minutes(minute, interval):
     bars, now = Bars(looping()), START + 40 * MINUTE
