@@ -97,11 +97,12 @@ class Session:
         began = time.monotonic()
         for attempt in range(READS):
             try:
-                return self.send(self.turn([endpoint]), params)
+                return self.send(self.turn([endpoint]), params, again=True)
             except RateLimited:
                 raise
             except Unresolved:
                 if attempt + 1 == READS or time.monotonic() - began > READ_AGAIN_WITHIN_S:
+                    self._count(endpoint, Outcome.FAILED)
                     raise
             time.sleep(random.uniform(0.05, 0.15) * 2**attempt)  # noqa: S311  # only jitter
         raise AssertionError("unreachable: the last attempt returns or raises")
@@ -110,14 +111,23 @@ class Session:
         """Wait for a turn to send; see Limits.turn."""
         return self._limits.turn(endpoints, wanted, by)
 
-    def send(self, turn: Turn, params: Mapping[str, object], by: float | None = None) -> Answer:
+    def send(
+        self,
+        turn: Turn,
+        params: Mapping[str, object],
+        by: float | None = None,
+        *,
+        again: bool = False,
+    ) -> Answer:
         """Send one request of pybit's method `turn.endpoint`, exactly once.
+
+        `again`: should it fail it may be repeated; the caller counts the failure when it is not.
 
         Refused for its time stamp it certainly had no effect: then the exchange's clock is read and
         the same is sent once more, unless that is past `by` (time.monotonic).
         """
         came = self._try(turn.endpoint, params)
-        self._tell(turn, came)
+        self._tell(turn, came, again=again)
         if isinstance(came, ClockSkew) and self._read_clock():
             in_time = by is None or time.monotonic() <= by
             if in_time:
@@ -182,7 +192,7 @@ class Session:
             extra if isinstance(extra, dict) else {},
         )
 
-    def _tell(self, turn: Turn, came: Answer | ExchangeError) -> None:
+    def _tell(self, turn: Turn, came: Answer | ExchangeError, *, again: bool = False) -> None:
         """Pass on what a request has shown, to the rate limits and to whoever counts."""
         outcome = _outcome(came)
         if outcome is None:
@@ -195,8 +205,13 @@ class Session:
             self._limits.probe_answered()
         if self._mine.budget is not None:
             self._limits.heard(turn.endpoint, *self._mine.budget)
+        if not (again and outcome is Outcome.FAILED):
+            self._count(turn.endpoint, outcome)
+
+    def _count(self, endpoint: str, outcome: Outcome) -> None:
+        """Tell whoever counts what became of a call, however many tries it took."""
         if self._told is not None:
-            self._told(turn.endpoint, outcome)
+            self._told(endpoint, outcome)
 
     def refused(self, endpoint: str, error: RateLimited) -> None:
         """Let the pool of this method rest as the exchange asked, at the top or for one item."""

@@ -332,4 +332,13 @@ def test_every_request_is_counted_by_what_came_of_it(bybit: FakeRest) -> None:
     assert [outcome.name for method, outcome in heard if method == "place_order"] == [
         "OK", "REFUSED", "LIMITED", "FAILED", "FAILED", "FAILED",
     ]  # fmt: skip
-    assert heard[6:] == [("get_open_orders", Outcome.FAILED), ("get_open_orders", Outcome.OK)]
+    assert heard[6:] == [("get_open_orders", Outcome.OK)], "a read counts once, by its last try"
+
+
+def test_a_read_that_fails_for_good_counts_once(bybit: FakeRest) -> None:
+    heard: list[Outcome] = []
+    gateway = Gateway(bybit.url, KEY, SECRET, told=lambda _, outcome: heard.append(outcome))
+    bybit.on(REALTIME_PATH, dropped, dropped, dropped)
+    with pytest.raises(ExchangeError):
+        gateway.open_orders()
+    assert heard == [Outcome.FAILED]
