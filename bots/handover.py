@@ -124,7 +124,7 @@ def _change_over(
             config=to_be, next_config=None, news=F("news") + 1
         )
         audit.record(
-            "edit", bot.subject, who=to_be.created_by or "engine",
+            "edit carried out", bot.subject, who=to_be.created_by or "engine",
             before={"version": rows.GridConfig.objects.get(pk=before).version},
             after={"version": to_be.version, "kept": len(found.kept), "cells": to_be.grids},
         )  # fmt: skip

@@ -1,11 +1,13 @@
 """The four bots, deployed on a simulator, their orders resting."""
 
+import time
+
 import pytest
 
 from bots import runner, seeds
 from bots.models import Bot, Order
 from integrations.bybit.gateway import Gateway
-from market.types import OPEN
+from market.types import OPEN, TimeInForce
 from tests.simulator.fixture import RunningSimulator
 
 PRICES = {
@@ -14,12 +16,16 @@ PRICES = {
 
 
 def rest(exchange: Gateway) -> None:
-    """Tick every bot until what rests is what it wants."""
-    for _ in range(8):
+    """Tick every bot until what rests is what it wants; what takes from the book must be over."""
+    patience = time.monotonic() + 30
+    while time.monotonic() < patience:
         for bot in Bot.objects.all():
             runner.run_once(bot.pk, exchange, lambda _: None)
-        if not Order.objects.filter(settled=False).exclude(status__in=OPEN).exists():
+        waiting = Order.objects.filter(settled=False)
+        taking = waiting.filter(time_in_force=TimeInForce.IOC)
+        if not taking.exists() and not waiting.exclude(status__in=OPEN).exists():
             return
+        time.sleep(0.05)
 
 
 def open_ours(simulator: RunningSimulator) -> list[str]:
