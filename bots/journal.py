@@ -123,7 +123,7 @@ class DatabaseJournal:
         with transaction.atomic():
             now = timezone.now()
             return self._move_all(
-                orders, _CANCELLABLE, OrderStatus.CANCEL_SENT,
+                orders, _CANCELLABLE, OrderStatus.CANCEL_SENT, not_found=0,
                 look_after=now + self._patience.turn + self._patience.first_look,
             )  # fmt: skip
 

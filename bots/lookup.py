@@ -45,7 +45,7 @@ def _look_up(row: Order, exchange: Exchange, patience: Patience) -> None:
         _not_found(row, patience)
         return
     if found.status.is_open:
-        _rests(row)
+        _rests(row, found, patience)
     else:
         _note(row, timezone.now() + patience.first_look)
     facts.record_order(found)
@@ -53,12 +53,19 @@ def _look_up(row: Order, exchange: Exchange, patience: Patience) -> None:
         _record(exchange.fills_of(row.symbol, row.client_id))
 
 
-def _rests(row: Order) -> None:
-    """It is on the book: no more looking; a cancel that came to nothing may be asked for again."""
-    known = OrderStatus(row.status)
-    again = OrderStatus.CANCEL_UNKNOWN if known is OrderStatus.CANCEL_SENT else known
-    _update(row, status=again, look_after=None, not_found=0)
-    row.status = again
+def _rests(row: Order, found: types.Order, patience: Patience) -> None:
+    """It is on the book. A cancel of it may still come, until its signature holds no more."""
+    if OrderStatus(row.status) not in (OrderStatus.CANCEL_SENT, OrderStatus.CANCEL_UNKNOWN):
+        _update(row, look_after=None, not_found=0)
+    elif row.status == OrderStatus.CANCEL_UNKNOWN and row.not_found:
+        _move(row, found.status, None)  # the second look, past that time: the cancel never landed
+    else:
+        _move(row, OrderStatus.CANCEL_UNKNOWN, timezone.now() + patience.proof, not_found=1)
+
+
+def _move(row: Order, status: OrderStatus, after: datetime | None, not_found: int = 0) -> None:
+    _update(row, status=status, look_after=after, not_found=not_found)
+    row.status = status
 
 
 def _as_executed(row: Order, fills: Sequence[Fill]) -> types.Order:

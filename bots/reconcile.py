@@ -11,6 +11,7 @@ from django.utils import timezone
 from bots import facts, ledger
 from bots.grid import ids
 from bots.models import Bot, Fill, Order
+from market import types
 from market.exchange import Exchange
 from market.types import OPEN, ZERO, milliseconds
 
@@ -51,16 +52,38 @@ def sweep(exchange: Exchange) -> set[int]:
     since = _since(Fill.objects.aggregate(at=Max("time"))["at"], OVERLAP)
     if since is None:
         return set()
-    news = {facts.record_fill(fill) for fill in exchange.fills_since(since)}
+    news = {facts.record_fill(fill) for fill in _not_kept(list(exchange.fills_since(since)))}
     thought_open = dict(_thought_open())
     listed = exchange.open_orders()
-    news |= {facts.record_order(order) for order in listed}
+    news |= {facts.record_order(order) for order in _not_as_kept(listed)}
     gone = thought_open.keys() - {order.client_id for order in listed}
     news |= {thought_open[client_id] for client_id in gone}
     Order.objects.filter(client_id__in=gone).update(look_after=timezone.now())
     bots = {bot for bot in news if bot is not None}
     facts.tell(bots)
     return bots
+
+
+def _not_kept(fills: Sequence[types.Fill]) -> Iterable[types.Fill]:
+    """Those that we do not have: the overlap brings most of them again and again."""
+    found = Fill.objects.filter(exec_id__in=[fill.exec_id for fill in fills])
+    kept = set(found.values_list("exec_id", flat=True))
+    return (fill for fill in fills if fill.exec_id not in kept)
+
+
+def _not_as_kept(listed: Sequence[types.Order]) -> Iterable[types.Order]:
+    """Those of which the exchange says something else than our rows do."""
+    names = [order.client_id for order in listed]
+    rows = Order.objects.filter(client_id__in=names, settled=False)
+    kept = {
+        client_id: told
+        for client_id, *told in rows.values_list("client_id", "order_id", "status", "filled")
+    }
+    return (
+        order
+        for order in listed
+        if kept.get(order.client_id) != [order.order_id, order.status, order.filled]
+    )
 
 
 def compare(exchange: Exchange) -> Comparison:
