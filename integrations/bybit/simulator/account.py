@@ -73,6 +73,7 @@ class Account:
         self.rates = rates
         self.open_limit = OPEN_ORDERS_LIMIT
         self.wallet: dict[str, Coin] = defaultdict(Coin)
+        self.transfers: dict[str, Decimal] = defaultdict(Decimal)  # in less out, at the start too
         self.orders: dict[str, Order] = {}  # by order id, in order of creation
         self.by_link: dict[str, Order] = {}
         self.open: dict[str, dict[str, Order]] = {symbol: {} for symbol in pairs}
@@ -219,6 +220,7 @@ class Account:
             match event:
                 case Deposited():
                     self.wallet[event.coin].total += event.amount
+                    self.transfers[event.coin] += event.amount
                     coins[event.coin] = None
                 case Opened():
                     coins |= dict.fromkeys(self._apply_opened(event))

@@ -62,6 +62,7 @@ def state(venue: Venue, speed: float, *, whole: bool) -> Json:
             }
             for name, coin in account.wallet.items()
         },
+        "transfers": {name: plain(amount) for name, amount in account.transfers.items()},
         "orders": [order_row(order) for order in account.orders.values()],
         "executions": [execution_row(execution) for execution in account.executions],
     }

@@ -1,0 +1,359 @@
+"""Fault group A, the order path: rows 1 to 24 of the catalogue, each by its number."""
+
+from decimal import Decimal
+
+import pytest
+
+from bots import control
+from bots.grid import ids
+from bots.models import Bot, Cell, Fill, Order, RoundTrip
+from integrations.bybit.gateway import Gateway
+from market.exchange import Broken
+from market.types import OrderStatus, Side
+from tests.contract.conftest import (
+    GRIDS,
+    Begin,
+    bot,
+    check_always,
+    check_quiet,
+    cross_all,
+    happened,
+    sent,
+)
+from tests.rig.house import WAYS, House
+
+PLACE, CANCEL = "/v5/order/create*", "/v5/order/cancel*"
+ONE_WAY = [frozenset({way}) for way in sorted(WAYS)]
+D = Decimal
+
+
+@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize("ways", [WAYS, *ONE_WAY], ids="+".join)
+def test_a01_accepted_answer_lost(begin: Begin, ways: frozenset[str], half: bool) -> None:
+    live = begin({"kind": "lost_answer", "at": PLACE, "count": 1, "half": half}, ways=ways)
+    assert Order.objects.filter(status=OrderStatus.UNKNOWN).exists()
+    check_quiet(live)
+    cross_all(live)
+    check_quiet(live)
+    assert happened(live, "lost_answer") == 1
+    assert Fill.objects.count() >= 2 * GRIDS
+    if half is False:
+        assert not Order.objects.filter(reason__contains="never reached").exists()
+
+
+def test_a02_request_lost(begin: Begin) -> None:
+    live = begin({"kind": "drop_request", "at": PLACE, "count": 1})
+    lost = set(Order.objects.values_list("client_id", flat=True))
+    assert sent(live) == []
+    check_quiet(live, most=150)
+    assert {row["orderLinkId"] for row in sent(live)}.isdisjoint(lost)
+    assert set(Order.objects.filter(client_id__in=lost).values_list("reason", flat=True)) == {
+        "it never reached the exchange"
+    }
+    assert len(sent(live, orderStatus="New")) == GRIDS
+
+
+@pytest.mark.parametrize("ms", [500, 3_000, 4_900, 8_000])
+def test_a03_late_acceptance(begin: Begin, ms: int) -> None:
+    """Accepted late, the order is found; beyond the signature's window it never is accepted."""
+    live = begin({"kind": "late", "at": PLACE, "ms": ms, "count": 1})
+    first = set(Order.objects.values_list("client_id", flat=True))
+    for _ in range(12):
+        live.move(1)
+        live.look()
+        check_always(live)
+    landed = first & {row["orderLinkId"] for row in sent(live)}
+    assert bool(landed) == (ms < 5_000)
+    check_quiet(live)
+
+
+@pytest.mark.parametrize("effect", [0, 1])
+@pytest.mark.parametrize("code", [10000, 10016, 170007, 170146])
+def test_a04_a_code_that_proves_nothing(begin: Begin, code: int, effect: int) -> None:
+    live = begin({"kind": "code", "at": PLACE, "code": code, "effect": effect, "count": 1})
+    assert Order.objects.filter(status=OrderStatus.UNKNOWN).exists()
+    check_quiet(live)
+
+
+@pytest.mark.parametrize("code", [10006, 170222])
+@pytest.mark.parametrize("reset", ["past", "soon", "far", "missing"])
+def test_a05_over_the_rate_limit(begin: Begin, reset: str, code: int) -> None:
+    """Whatever the header says: nobody sleeps for an hour, nothing is sent twice."""
+    live = begin({"kind": "too_many", "at": PLACE, "code": code, "reset": reset, "count": 2})
+    before = live.clock.time()
+    check_quiet(live)
+    assert live.clock.time() - before < 150
+
+
+def test_a05_http_429(begin: Begin) -> None:
+    live = begin({"kind": "http", "at": PLACE, "status": 429, "count": 2})
+    check_quiet(live)
+
+
+def test_a06_a_ban_of_ten_minutes(live: House) -> None:
+    live.faults({"kind": "http", "status": 403})
+    live.move(10, BTCUSDT="95900")
+    live.look()
+    for _ in range(20):
+        live.move(30)
+        live.look()
+    assert happened(live, "http") <= 12, "about one probe a minute"
+    check_quiet(live, most=900)
+    assert Fill.objects.count() >= GRIDS
+
+
+@pytest.mark.parametrize("ms", [6_000, -1_200])
+def test_a07_clocks_differ(begin: Begin, ms: int) -> None:
+    """A definite refusal: the exchange's clock is read and the same goes again."""
+    live = begin({"kind": "clock", "ms": ms})
+    live.look()
+    assert len(sent(live, orderStatus="New")) >= GRIDS - 1
+    cross_all(live)
+    live.settle(120, every=20)
+    check_quiet(live)
+
+
+def test_a08_a_client_id_that_is_taken(begin: Begin) -> None:
+    live = begin({"kind": "code", "at": PLACE, "code": 170141, "effect": 1, "count": 1})
+    check_quiet(live)
+    attempts = [ids.slot(link) for link in Order.objects.values_list("client_id", flat=True)]
+    assert {slot.attempt for slot in attempts if slot} == {0}, "adopted, not tried anew"
+
+
+def test_a09_a_post_only_order_that_would_cross(begin: Begin) -> None:
+    live = begin({"kind": "post_only_race"})
+    for _ in range(6):
+        live.move(10)
+        live.look()
+        check_always(live)
+    refused = happened(live, "post_only_race")
+    assert 0 < refused <= 5 * GRIDS, "no hot loop"
+    check_quiet(live)
+
+
+@pytest.mark.parametrize("code", [170140, 170134, 170137, 110094])
+def test_a10_refused_by_a_filter(begin: Begin, code: int) -> None:
+    live = begin({"kind": "code", "at": PLACE, "code": code})
+    live.look()
+    assert Cell.objects.exclude(reason="").count() == GRIDS
+    tries = happened(live, "code")
+    for _ in range(6):
+        live.move(4)
+        live.look()
+    assert happened(live, "code") == tries, "a refused order rests before it is tried again"
+    check_quiet(live)
+
+
+def test_a11_the_wallet_is_empty(live: House) -> None:
+    live.faults(do=[{"kind": "withdraw", "coin": "USDT", "share": "1"}])
+    live.faults(do=[{"kind": "cancel"}] * 2)  # the exchange gives two orders' money back
+    live.faults(do=[{"kind": "withdraw", "coin": "USDT", "share": "1"}])
+    before = Order.objects.count()
+    for _ in range(12):
+        live.move(10)
+        live.look()
+        check_always(live)
+    waiting = Cell.objects.exclude(reason="")
+    assert waiting.exists(), "they say why they wait"
+    assert Order.objects.count() - before <= 5 * waiting.count(), "no hot loop"
+    live.faults(do=[{"kind": "deposit", "coin": "USDT", "amount": "5000"}])
+    check_quiet(live)
+    assert not waiting.exists()
+
+
+def test_a12_too_many_open_orders(begin: Begin) -> None:
+    live = begin({"kind": "http", "count": 0})
+    live.faults(do=[{"kind": "open_orders_cap", "most": 2}])
+    live.faults(do=[{"kind": "cancel"}] * 2)
+    live.run(60)
+    check_always(live)
+    assert len(sent(live, orderStatus="New")) == 2
+    assert Cell.objects.exclude(reason="").count() == GRIDS - 2
+    live.faults(do=[{"kind": "open_orders_cap", "most": 500}])
+    check_quiet(live)
+    assert len(sent(live, orderStatus="New")) == GRIDS
+
+
+@pytest.mark.parametrize("code", [170193, 170194, 110003, 170371, 170372])
+def test_a13_outside_the_price_limit(begin: Begin, code: int) -> None:
+    live = begin({"kind": "code", "at": PLACE, "code": code, "seconds": 40})
+    live.look()
+    assert Cell.objects.filter(reason__startswith="refused").count() == GRIDS
+    check_quiet(live)
+
+
+@pytest.mark.parametrize("ways", ONE_WAY, ids="+".join)
+@pytest.mark.parametrize(
+    ("share", "cancel"), [("0.03", True), ("0.37", False), ("0.37", True), ("0.97", True)]
+)
+def test_a14_part_of_an_order(begin: Begin, ways: frozenset[str], share: str, cancel: bool) -> None:
+    live = begin(ways=ways)
+    live.look()
+    for side in ("down", "up"):
+        live.faults(do=[{"kind": "part_fill", "share": share, "cancel": cancel}])
+        live.look()
+        check_always(live)
+        live.move(10, BTCUSDT="95900" if side == "down" else "98100")
+        live.look()
+    check_quiet(live)
+
+
+@pytest.mark.parametrize("ways", ONE_WAY, ids="+".join)
+def test_a15_a_fill_overtakes_a_cancel(begin: Begin, ways: frozenset[str]) -> None:
+    live = begin(ways=ways)
+    live.look()
+    live.faults({"kind": "fill_first"})
+    control.pause(bot(live), by="a test")
+    live.look()
+    check_always(live)
+    check_quiet(live)
+    assert happened(live, "fill_first") >= 2
+    assert not sent(live, orderStatus="New", side="Buy")
+    assert Fill.objects.filter(side=Side.BUY).count() == GRIDS, "an entry and three fills"
+
+
+def test_a16_orders_are_never_amended(live: House) -> None:
+    """A cancel is proven before its place is taken; nothing else changes an order."""
+    live.faults({"kind": "http", "at": "/v5/order/amend*"})
+    control.pause(bot(live), by="a test")
+    live.look()
+    control.resume(bot(live))
+    live.look()
+    check_quiet(live)
+    assert happened(live, "http") == 0
+
+
+@pytest.mark.parametrize("kind", ["lost_answer", "drop_request", "not_json"])
+@pytest.mark.parametrize("ways", [WAYS, ONE_WAY[1], ONE_WAY[2]], ids="+".join)
+def test_a17_the_outcome_of_a_cancel_is_unknown(
+    begin: Begin, kind: str, ways: frozenset[str]
+) -> None:
+    live = begin(ways=ways)
+    live.look()
+    live.faults({"kind": kind, "at": CANCEL, "count": 2})
+    control.pause(bot(live), by="a test")
+    live.look()
+    check_always(live)
+    control.resume(bot(live))
+    live.look()
+    check_always(live)
+    check_quiet(live)
+    assert len(sent(live, orderStatus="New")) == GRIDS
+
+
+@pytest.mark.parametrize("passed", [0, 1, 2])
+def test_a18_part_of_a_batch(begin: Begin, passed: int) -> None:
+    live = begin({"kind": "cut_batch", "passed": passed, "count": 1})
+    check_quiet(live)
+    assert happened(live, "cut_batch") == 1
+
+
+@pytest.mark.parametrize(
+    "cancel_type", ["CancelByAdmin", "CancelBySmp", "CancelByUser", "CancelByPrepareLiq", "UNKNOWN"]
+)
+@pytest.mark.parametrize("ways", [frozenset({"stream"}), frozenset({"sweep"})], ids=list)
+def test_a19_the_exchange_cancels_by_itself(
+    begin: Begin, cancel_type: str, ways: frozenset[str]
+) -> None:
+    live = begin(ways=ways)
+    live.look()
+    live.faults(do=[{"kind": "cancel", "type": cancel_type}])
+    check_quiet(live)
+    assert len(sent(live, orderStatus="New")) == GRIDS
+
+
+def test_a20_two_grids_on_one_pair(live: House) -> None:
+    live.deploy("BTCUSDT", "96250", "98250", grids=GRIDS, capital=2_000)
+    live.look()
+    for _ in range(2):
+        cross_all(live)
+    check_quiet(live)
+    met = [row for row in sent(live) if row["cancelType"] == "CancelBySmp"]
+    assert all(row["orderStatus"] != "Filled" for row in met)
+
+
+@pytest.mark.parametrize(
+    "fees",
+    [
+        {"maker": "0.001"},
+        {"maker": "0.004", "taker": "0.005"},
+        {"maker": "-0.0002"},
+        {"maker": "0.0008", "coin": "MNT"},
+    ],
+    ids=str,
+)
+def test_a21_no_more_is_sold_than_is_held(begin: Begin, fees: dict[str, str]) -> None:
+    live = begin({"kind": "http", "count": 0})
+    live.faults(do=[{"kind": "fees", **fees}])
+    for _ in range(2):
+        cross_all(live)
+    check_quiet(live)
+    assert not Order.objects.filter(status=OrderStatus.REJECTED).exists()
+    assert RoundTrip.objects.count() >= 2 * (GRIDS - 1)
+
+
+def test_a22_dust_is_kept_and_comes_into_the_next_sale(live: House) -> None:
+    lot = D("0.000001")
+    for _ in range(8):
+        for price in ("95900", "98100"):
+            live.move(10, BTCUSDT=price)
+            live.look()
+            live.run(12, every=4)
+    check_quiet(live)
+    assert RoundTrip.objects.count() >= 8 * GRIDS
+    assert all(cell.held < lot for cell in Cell.objects.filter(side=Side.BUY, bought=0))
+
+
+def test_a23_fees_change_while_it_runs(live: House) -> None:
+    for fees in ({"maker": "0.002"}, {"maker": "-0.0001"}, {"maker": "0.001", "coin": "MNT"}):
+        live.faults(do=[{"kind": "fees", **fees}])
+        cross_all(live)
+    check_quiet(live)
+    assert set(Fill.objects.values_list("fee_coin", flat=True)) == {"BTC", "USDT", "MNT"}
+
+
+@pytest.mark.parametrize(
+    ("at", "field", "value"),
+    [
+        ("order", "orderStatus", "Hibernating"),
+        ("order", "cumExecQty", ""),
+        ("order", "side", 1),
+        ("order", "createdTime", {"s": 1}),
+        ("execution", "execQty", "NaN"),
+        ("execution", "execFee", None),
+        ("execution", "execPrice", "-1"),
+        ("execution", "isMaker", "yes"),
+        ("execution", "execType", "Hibernation"),
+    ],
+)
+def test_a24_words_and_types_we_do_not_know(
+    live: House, at: str, field: str, value: object
+) -> None:
+    """What is not understood is left out and caught up; in rows nothing is decided on it."""
+    odd = {"field": field, "value": value, "count": 6}
+    live.faults(
+        {"kind": "odd_message", "at": at, **odd},
+        {"kind": "odd_row", "at": f"/v5/{at}/*", **odd},
+    )
+    cross_all(live)
+    check_quiet(live)
+    assert happened(live, "odd_message")
+
+
+def test_a24_keys_that_are_refused(live: House) -> None:
+    live.faults({"kind": "code", "at": PLACE, "code": 10003}, do=[{"kind": "cancel"}])
+    live.look()
+    live.look()
+    assert Cell.objects.filter(reason__startswith="refused").count() == 1
+    check_quiet(live)
+
+
+def test_b40_keys_of_another_environment(begin: Begin) -> None:
+    """Nothing is sent, nothing is guessed: the bot waits and says why."""
+    live = begin({"kind": "code", "at": "/v5/*", "code": 10003})
+    assert sent(live) == []
+    assert all(isinstance(error, Broken) for error in live.errors)
+    assert live.errors
+    assert Bot.objects.get().state == Bot.State.DEPLOYING
+    assert isinstance(live.gateway, Gateway)
+    check_quiet(live)

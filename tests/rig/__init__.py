@@ -1,0 +1,1 @@
+"""The real gateway, engine, database and simulator on one stage, under a clock moved by hand."""
