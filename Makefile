@@ -17,7 +17,7 @@ DEV := $(VENV)/.dev-$(call sum,requirements-dev.txt)
 
 FIND_CHROMIUM := { command -v chromium || command -v chromium-browser || command -v google-chrome; }
 
-.PHONY: help run shots plotly test test-timescale bench lint lock browser
+.PHONY: help run shots plotly test test-all test-timescale bench lint lock browser
 .DEFAULT_GOAL := help
 
 help:
@@ -27,6 +27,7 @@ help:
 	@echo "make bench  one JSON line per benchmark; ARGS=\"candles\" chooses"
 	@echo "make shots  a picture of every page, into var/shots"
 	@echo "make plotly build the charts' bundle anew (docs/charts.md)"
+	@echo "make test-all   the slow tests too: outages, deaths, foreign clients, random faults"
 	@echo "make lint   ruff and mypy"
 	@echo "make lock   choose versions anew from requirements*.in"
 
@@ -36,6 +37,9 @@ run: $(RUNTIME)
 test: $(DEV) browser
 	@CHROMIUM="$${CHROMIUM:-$$($(FIND_CHROMIUM) || echo /usr/bin/chromium)}" \
 	exec $(BIN)/python -m pytest $(ARGS)
+
+test-all:
+	@$(MAKE) --no-print-directory test ARGS="-m 'slow or not slow' $(ARGS)"
 
 # What is stored as time series; tests/timescale/build.sh makes the server once (about 30 s).
 test-timescale: $(DEV)

@@ -15,6 +15,25 @@ from tests.simulator.fixture import RunningSimulator, simulator
 
 __all__ = ["simulator"]
 
+# What takes long and is run by `make test-all`: outages waited through, processes killed at every
+# step, clients that are not ours, random fault runs.
+SLOW = (
+    "tests/clients/",
+    "tests/faults/",
+    "tests/integrations/test_outbox_deaths.py",
+    "tests/market/test_outages.py",
+    "tests/risk/test_kill_hurt.py",
+    "tests/system/test_kill.py",
+)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is slow by where it lies."""
+    for item in items:
+        if item.nodeid.startswith(SLOW):
+            item.add_marker("slow")
+
 
 def pytest_configure() -> None:
     """Hash passwords quickly: tests make many users and protect none."""
