@@ -17,13 +17,14 @@ DEV := $(VENV)/.dev-$(call sum,requirements-dev.txt)
 
 FIND_CHROMIUM := { command -v chromium || command -v chromium-browser || command -v google-chrome; }
 
-.PHONY: help run shots plotly test test-all test-timescale bench lint lock browser
+.PHONY: help run shots plotly test test-all test-timescale faults bench lint lock browser
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make run    start GridTrader in paper mode on http://127.0.0.1:8000"
 	@echo "make test   run the whole suite; ARGS=\"-k words\" chooses tests"
 	@echo "make test-timescale   the storage tests on a real TimescaleDB, built on the spot"
+	@echo "make faults 500 random fault runs, with figures; ARGS=\"--runs 50 --seed 7 --verbose\""
 	@echo "make bench  one JSON line per benchmark; ARGS=\"candles\" chooses"
 	@echo "make shots  a picture of every page, into var/shots"
 	@echo "make plotly build the charts' bundle anew (docs/charts.md)"
@@ -45,6 +46,10 @@ test-all:
 test-timescale: $(DEV)
 	@server=$$(tests/timescale/build.sh $(VENV)) && TIMESCALE_SERVER="$$server" \
 	exec $(BIN)/python -m pytest tests/market tests/test_postgresql.py $(ARGS)
+
+# Two bots, five simulated minutes, whatever can go wrong; seeds that failed are printed.
+faults: $(DEV)
+	@exec $(BIN)/python -m tests.faults --jobs 2 $(ARGS)
 
 bench: $(DEV)
 	@exec $(BIN)/python -m bench $(ARGS)

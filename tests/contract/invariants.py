@@ -93,9 +93,11 @@ def i2_one_order_at_a_time_for_each_cell(x: Truth) -> Iterator[str]:
 def i3_wallet_is_ledger(x: Truth) -> Iterator[str]:
     """The ledger, with what others did on the account, is the wallet to the last digit."""
     books = defaultdict(lambda: ZERO, ledger.balances())
-    opening = defaultdict(lambda: ZERO, _opening())
+    opening = _opening()
     for coin, amount in x.state["transfers"].items():
-        books[coin] += D(amount) - opening[coin]
+        books[coin] += D(amount)
+    for coin, amount in opening.items():  # it is what others did before we came
+        books[coin] -= amount
     pairs = {row.symbol: row for row in Instrument.objects.all()}
     for row in x.executions.values():
         if not x.is_ours(row["orderLinkId"]):
@@ -111,7 +113,7 @@ def i3_wallet_is_ledger(x: Truth) -> Iterator[str]:
 
 
 def _opening() -> dict[str, Decimal]:
-    return dict(CapitalMove.objects.values_list("coin", "amount"))
+    return dict(CapitalMove.objects.filter(opening=True).values_list("coin", "amount"))
 
 
 def i4_no_execution_but_the_exchanges(x: Truth) -> Iterator[str]:

@@ -3,11 +3,13 @@
 
 import argparse
 import json
+import queue
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
@@ -68,12 +70,24 @@ def _spread(given: argparse.Namespace) -> Iterator[Row]:
         )
         for start in starts
     ]
-    for worker in workers:
-        for line in worker.stdout or ():
-            if line.startswith("{"):
+    # All are read at once: one whose pipe is full would stand still.
+    with ThreadPoolExecutor(len(workers)) as pool:
+        came: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        for worker in workers:
+            pool.submit(_read, worker, came)
+        for _ in workers:
+            while (line := came.get()) is not None:
                 yield json.loads(line)
+    for worker in workers:
         if worker.wait():
             raise SystemExit(f"a process of the runs ended with {worker.returncode}")
+
+
+def _read(worker: "subprocess.Popen[str]", into: "queue.SimpleQueue[str | None]") -> None:
+    for line in worker.stdout or ():
+        if line.startswith("{"):
+            into.put(line)
+    into.put(None)
 
 
 @contextmanager

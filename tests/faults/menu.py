@@ -6,7 +6,6 @@ from typing import Any
 
 Row = dict[str, Any]
 ORDERS, PLACE, CANCEL = "/v5/order/*", "/v5/order/create*", "/v5/order/cancel*"
-READS = "/v5/*/*[!e]"
 LOOKUPS = ("/v5/order/realtime", "/v5/order/history", "/v5/execution/list")
 
 
@@ -39,11 +38,7 @@ SWITCHES: dict[str, Callable[[Random], Row]] = {
         **_unlikely(dice),
     },
     "slow_answer": lambda dice: {"at": PLACE, "ms": dice.randrange(5_000, 9_000), "count": 1},
-    "late": lambda dice: {
-        "at": _pick(dice, PLACE, CANCEL),
-        "ms": _pick(dice, 500, 4_000, 6_000),
-        "count": 1,
-    },
+    "late": lambda dice: {"at": PLACE, "ms": _pick(dice, 500, 4_000, 6_000), **_few(dice)},
     "code": lambda dice: {
         "at": _pick(dice, PLACE, CANCEL, ORDERS),
         "code": _pick(dice, 10000, 10016, 10019, 170001, 170007, 170032, 170146, 170149, 99999),
@@ -67,7 +62,7 @@ SWITCHES: dict[str, Callable[[Random], Row]] = {
         **_when(dice, 200),
     },
     "odd_row": lambda dice: {
-        "at": _pick(dice, *LOOKUPS),
+        "at": _pick(dice, "/v5/order/realtime", "/v5/execution/list"),
         **_pick(
             dice,
             {"field": "orderStatus", "value": "Hibernating"},
@@ -149,13 +144,13 @@ SWITCHES: dict[str, Callable[[Random], Row]] = {
         **_few(dice),
     },
 }
-RARE = frozenset({"slow_answer", "late", "subscribe_unanswered", "mute", "unreachable"})
+RARE = frozenset({"slow_answer", "subscribe_unanswered", "mute", "unreachable"})
 WEIGHTS = {kind: 1 if kind in RARE else 2 for kind in SWITCHES}
 
 
 def drawn(dice: Random) -> list[Row]:
     """The switches of one run: a few kinds of all there are."""
     kinds = list(SWITCHES)
-    wanted = dice.randrange(3, 9)
+    wanted = dice.randrange(5, 12)
     chosen = set(dice.choices(kinds, [WEIGHTS[kind] for kind in kinds], k=wanted))
     return [{"kind": kind, **SWITCHES[kind](dice)} for kind in kinds if kind in chosen]
