@@ -85,7 +85,7 @@ class Limits:
     def heard(self, endpoint: str, limit: int, remaining: int) -> None:
         """Bybit's own count, from the headers: brake while somebody else uses the account too."""
         pool = POOLS.get(endpoint, READS)
-        margin = limit - limit * 4 // 5
+        margin = limit - limit * pool.capacity // pool.per_second
         if remaining < margin:
             self._tell(lambda to: to.rest(pool, self._window * (margin - remaining) / margin))
 
