@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from bots.models import Bot
-from tests.contract.invariants import ALWAYS, broken
+from tests.contract.invariants import ALWAYS, Watch, broken
 from tests.rig.house import WAYS, House, house
 
 LOW, HIGH, GRIDS = "96000", "98000", 4  # levels every 500; price begins at 97200
 
 Begin = Callable[..., House]
+_watches: dict[int, Watch] = {}  # by house
 
 
 @pytest.fixture
@@ -22,6 +23,7 @@ def begin(transactional_db: None) -> Iterator[Begin]:
 
         def open_house(*faults: dict[str, Any], ways: frozenset[str] = WAYS) -> House:
             live = stack.enter_context(house(ways))
+            _watches[id(live)] = Watch()
             live.faults(*faults, seed=1)
             live.deploy("BTCUSDT", LOW, HIGH, grids=GRIDS, capital=2_000)
             live.look()
@@ -40,7 +42,7 @@ def live(begin: Begin) -> House:
 
 def check_always(live: House) -> None:
     """What must hold at every moment, faults or not."""
-    assert broken(live.truth(), ALWAYS) == []
+    assert broken(live.truth(), ALWAYS) + _watches[id(live)].look() == []
 
 
 def check_quiet(live: House, most: float = 400) -> None:

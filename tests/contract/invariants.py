@@ -17,7 +17,7 @@ from bots import ledger, rebuild
 from bots.grid import ids
 from bots.models import Bot, CapitalMove, Cell, Fill, GridConfig, Order
 from market.models import Instrument, Price
-from market.types import CLOSED, OPEN, ZERO, OrderStatus, Side, decimal
+from market.types import CLOSED, OPEN, ZERO, OrderStatus, Side
 
 D = Decimal
 OPEN_X = frozenset({"New", "PartiallyFilled"})
@@ -190,6 +190,19 @@ def i11_what_is_sent_fits_the_filters(x: Truth) -> Iterator[str]:
             yield f"{row['orderLinkId']}: {qty} at {price} does not fit {pair}"
 
 
+def i15_no_grid_commits_more_than_its_capital(x: Truth) -> Iterator[str]:
+    """What its cells cost and what its buys would cost, by the exchange's own word."""
+    resting: dict[str, Decimal] = defaultdict(Decimal)
+    for row in x.ours:
+        slot = ids.slot(row["orderLinkId"])
+        if slot and row["side"] == "Buy":
+            resting[slot.grid] += D(row["leavesQty"]) * D(row["price"])
+    for config in GridConfig.objects.all():
+        held = sum((cell.cost for cell in config.cells.all()), ZERO)
+        if held + resting[config.grid_name] > config.capital:
+            yield f"{config}: {held} held and {resting[config.grid_name]} on the way"
+
+
 def i16_no_price_that_cannot_be(_: Truth) -> Iterator[str]:
     for row in Price.objects.all():
         for name in ("last", "bid", "ask"):
@@ -233,6 +246,7 @@ ALWAYS: tuple[Predicate, ...] = (
     i5_nothing_is_sold_short,
     i8_cells_hold_what_fills_left,
     i11_what_is_sent_fits_the_filters,
+    i15_no_grid_commits_more_than_its_capital,
     i16_no_price_that_cannot_be,
     i19_ids_are_used_once_and_in_turn,
     i23_foreign_orders_are_untouched,
@@ -255,7 +269,7 @@ def broken(state: Mapping[str, Any], which: tuple[Predicate, ...] = QUIET) -> li
 
 @dataclass(slots=True)
 class Watch:
-    """I13 and I15 over time: what may only grow, and how many orders a cell may have sent."""
+    """I13: what may only grow, compared from look to look."""
 
     _cum: dict[str, Decimal] = field(default_factory=dict)
     _trips: dict[int, int] = field(default_factory=dict)
@@ -279,13 +293,3 @@ class Watch:
         return found + [
             f"i4: {order} filled {order.filled} of {order.quantity}" for order in too_much
         ]
-
-
-def most_committed(config: GridConfig, x: Truth) -> Decimal:
-    """I15: quote that a grid holds or has on the way at the worst price, by the exchange's word."""
-    total = ZERO
-    for row in x.ours:
-        slot = ids.slot(row["orderLinkId"])
-        if slot and slot.grid == config.grid_name and row["side"] == "Buy":
-            total += D(row["leavesQty"]) * decimal(row["price"])
-    return total + sum((cell.cost for cell in config.cells.all()), ZERO)

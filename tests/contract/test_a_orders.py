@@ -6,9 +6,7 @@ import pytest
 
 from bots import control
 from bots.grid import ids
-from bots.models import Bot, Cell, Fill, Order, RoundTrip
-from integrations.bybit.gateway import Gateway
-from market.exchange import Broken
+from bots.models import Cell, Fill, Order, RoundTrip
 from market.types import OrderStatus, Side
 from tests.contract.conftest import (
     GRIDS,
@@ -39,6 +37,23 @@ def test_a01_accepted_answer_lost(begin: Begin, ways: frozenset[str], half: bool
     assert Fill.objects.count() >= 2 * GRIDS
     if half is False:
         assert not Order.objects.filter(reason__contains="never reached").exists()
+
+
+@pytest.mark.parametrize("kind", ["lost_answer", "drop_request"])
+def test_a01_history_lags_as_well(begin: Begin, kind: str) -> None:
+    """Not to be found at first: that proves nothing yet."""
+    live = begin(
+        {"kind": kind, "at": PLACE, "count": 1},
+        {"kind": "history_lag", "ms": 8_000},
+        {"kind": "drop_message", "at": "order"},
+        {"kind": "drop_message", "at": "execution"},
+    )
+    for _ in range(8):
+        live.move(2)
+        live.look()
+        check_always(live)
+    check_quiet(live)
+    assert happened(live, "history_lag")
 
 
 def test_a02_request_lost(begin: Begin) -> None:
@@ -345,15 +360,4 @@ def test_a24_keys_that_are_refused(live: House) -> None:
     live.look()
     live.look()
     assert Cell.objects.filter(reason__startswith="refused").count() == 1
-    check_quiet(live)
-
-
-def test_b40_keys_of_another_environment(begin: Begin) -> None:
-    """Nothing is sent, nothing is guessed: the bot waits and says why."""
-    live = begin({"kind": "code", "at": "/v5/*", "code": 10003})
-    assert sent(live) == []
-    assert all(isinstance(error, Broken) for error in live.errors)
-    assert live.errors
-    assert Bot.objects.get().state == Bot.State.DEPLOYING
-    assert isinstance(live.gateway, Gateway)
     check_quiet(live)

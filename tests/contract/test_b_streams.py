@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from bots.models import Fill, Order, RoundTrip
+from bots.models import Bot, Fill, Order, RoundTrip
 from integrations.bybit.connection import Connection
 from integrations.bybit.simulator.server import Options
 from integrations.bybit.streams import (
@@ -21,6 +21,7 @@ from integrations.bybit.streams import (
     Limits,
     Message,
 )
+from market.exchange import Broken
 from market.models import Price
 from market.types import OrderStatus
 from tests.contract.conftest import (
@@ -320,3 +321,13 @@ def test_b39_a_gap_in_the_book(live: House) -> None:
     price = priced()
     assert (price.bid, price.last, price.ask) == (D("97149.99"), 97_150, D("97150.01"))
     assert not Order.objects.filter(status=OrderStatus.UNKNOWN).exists()
+
+
+def test_b40_keys_of_another_environment(begin: Begin) -> None:
+    """Nothing is sent, nothing is guessed: the bot waits and says why."""
+    live = begin({"kind": "code", "at": "/v5/*", "code": 10003})
+    assert sent(live) == []
+    assert all(isinstance(error, Broken) for error in live.errors)
+    assert live.errors
+    assert Bot.objects.get().state == Bot.State.DEPLOYING
+    check_quiet(live)

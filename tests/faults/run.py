@@ -10,7 +10,7 @@ from django.db import connection
 
 from bots import control
 from bots.models import Bot, Fill, Order, RoundTrip
-from tests.contract.invariants import ALWAYS, broken
+from tests.contract.invariants import ALWAYS, Watch, broken
 from tests.faults import menu
 from tests.rig.house import House, house
 
@@ -54,13 +54,13 @@ def _live(live: House, dice: Random, verdict: Verdict) -> None:
         live.deploy(symbol, low, high)
     live.faults(*menu.drawn(dice), seed=dice.randrange(2**32))
     prices = {symbol: centre for symbol, (centre, _, _) in PAIRS.items()}
-    rounds = MINUTES * 60 // PACE
+    rounds, watch = MINUTES * 60 // PACE, Watch()
     for number in range(rounds):
         live.move(PACE, **_wander(prices, dice))
         _meddle(live, dice)
         live.look()
         if number % 5 == 4:
-            verdict.broken += broken(live.truth(), ALWAYS)
+            verdict.broken += broken(live.truth(), ALWAYS) + watch.look()
     shown = live.faults(
         off="all",
         do=[{"kind": "open_orders_cap", "most": 500}, {"kind": "hang_up"}],
@@ -73,7 +73,7 @@ def _live(live: House, dice: Random, verdict: Verdict) -> None:
     except AssertionError as error:
         verdict.broken.append(str(error))
     live.sweep()
-    verdict.broken += broken(live.truth())
+    verdict.broken += broken(live.truth()) + watch.look()
     verdict.orders, verdict.fills = Order.objects.count(), Fill.objects.count()
     verdict.trips, verdict.errors = RoundTrip.objects.count(), len(live.errors)
 
