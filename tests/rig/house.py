@@ -175,10 +175,11 @@ class House:
         waits = Q(status=OrderStatus.REJECTED, look_after__gt=self.clock.now())
         under_way = Order.objects.filter(settled=False).exclude(waits).exclude(status__in=rests)
         found += [f"{order} {order.status} {order.reason}" for order in under_way]
+        standing = Order.objects.filter(settled=False).exclude(Q(status__in=CLOSED) & ~waits)
+        busy = set(standing.values_list("config", "cell"))
         for cell in Cell.objects.filter(reason=""):
-            live = Order.objects.filter(config=cell.config_id, cell=cell.index, settled=False)
-            if not live.exclude(Q(status__in=CLOSED) & ~waits).exists():
-                found.append(f"cell {cell} has neither order nor reason")
+            if (cell.config_id, cell.index) not in busy:
+                found.append(f"cell {cell.config_id}/{cell.index} has neither order nor reason")
         return found
 
     def close(self) -> None:
