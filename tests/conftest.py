@@ -16,9 +16,10 @@ from tests.simulator.fixture import RunningSimulator, simulator
 __all__ = ["simulator"]
 
 # What takes long and is run by `make test-all`: outages waited through, processes killed at every
-# step, clients that are not ours, random fault runs.
+# step, clients that are not ours, the whole fault catalogue, random fault runs.
 SLOW = (
     "tests/clients/",
+    "tests/contract/",
     "tests/faults/",
     "tests/integrations/test_outbox_deaths.py",
     "tests/market/test_outages.py",
