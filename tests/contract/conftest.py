@@ -12,6 +12,9 @@ from tests.rig.house import WAYS, House, house
 
 LOW, HIGH, GRIDS = "96000", "98000", 4  # levels every 500; price begins at 97200
 
+PLACE, CANCEL = "/v5/order/create*", "/v5/order/cancel*"
+ONE_WAY = [frozenset({way}) for way in sorted(WAYS)]
+
 Begin = Callable[..., House]
 _watches: dict[int, Watch] = {}  # by house
 
