@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 
 from bots import control, edits
-from bots.backtest import replay
+from bots.backtest.replay import replay
 from bots.control import NotPossible, spec_of
 from bots.grid.levels import InvalidGrid
 from bots.grid.outcome import Plan

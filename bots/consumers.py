@@ -13,8 +13,8 @@ from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.contrib.auth.models import User
 
-from bots import reports
 from bots.live import GROUP, Pacer, iso
+from bots.reports import cards
 from bots.roles import READERS, roles_of
 
 LOGIN_NEEDED = 4401
@@ -32,7 +32,7 @@ BEAT_S = 1.0
 log = logging.getLogger(__name__)
 
 State = dict[str, Any]
-_read = database_sync_to_async(reports.dashboard)
+_read = database_sync_to_async(cards.dashboard)
 
 
 @database_sync_to_async

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 from django.db import DatabaseError, InterfaceError, connection
 
-from bots import facts, live
+from bots import live
+from bots.books import facts
 from bots.models import Bot
-from bots.stoploss import StopLosses
+from bots.safety.stoploss import StopLosses
 from integrations.bybit import quotes, wire
 from integrations.bybit.fields import MalformedMessage, Row, records
 from integrations.bybit.streams import Connected, Disconnected, Event, Message

@@ -10,7 +10,8 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from bots import facts, store
+from bots import store
+from bots.books import facts
 from bots.models import Order
 from market import types
 from market.exchange import Exchange, Patience

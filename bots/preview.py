@@ -6,7 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from bots import ledger
+from bots.books import ledger
 from bots.engine import decide
 from bots.grid.levels import GridSpec, InvalidGrid
 from bots.grid.truth import Fees, TruthCard, card

@@ -6,15 +6,17 @@ from datetime import timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from bots import handover, ledger, pretrade, store, targets
+from bots import handover, store, targets
+from bots.books import ledger
 from bots.control import spec_of
 from bots.engine import Decision, carry_out, decide
 from bots.grid.cells import build
 from bots.grid.levels import InvalidGrid
-from bots.guarding import subjects_of
 from bots.journal import DatabaseJournal
 from bots.lookup import settle_unknown
 from bots.models import Bot
+from bots.safety import pretrade
+from bots.safety.guarding import subjects_of
 from market import ingest
 from market.exchange import USUAL, Exchange, Patience
 from market.types import Instrument, Tick

@@ -7,11 +7,12 @@ import logging
 
 from celery import shared_task
 
-from bots import balancing, live, reconcile, runner, samples
+from bots import balancing, live, runner
+from bots.books import reconcile, samples
 from bots.control import NotPossible
 from bots.grid.levels import InvalidGrid
-from bots.guarding import counted_in
 from bots.models import Bot
+from bots.safety.guarding import counted_in
 from integrations.bybit.account import gateway_from_settings
 from market import ingest
 from market.exchange import ExchangeError

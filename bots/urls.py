@@ -12,6 +12,6 @@ urlpatterns = [
     path("bots/<slug:slug>/resume/", views.resume, name="resume"),
     path("webhook/", webhook, name="webhook"),
     path("", include("bots.pages.urls")),
-    path("api/", include("bots.api_urls")),
+    path("api/", include("bots.api.urls")),
 ]
 websocket_urlpatterns = [path("ws/live/", LiveConsumer.as_asgi())]

@@ -225,12 +225,12 @@ CELERY_BEAT_SCHEDULE = {
 # --- the API -------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "bots.authentication.TokenAuthentication",  # first: it turns "no login" into 401
+        "bots.api.authentication.TokenAuthentication",  # first: it turns "no login" into 401
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["bots.permissions.Nobody"],  # each view names its own
+    "DEFAULT_PERMISSION_CLASSES": ["bots.api.permissions.Nobody"],  # each view names its own
     "DEFAULT_METADATA_CLASS": None,
-    "EXCEPTION_HANDLER": "bots.api_errors.handle",
+    "EXCEPTION_HANDLER": "bots.api.errors.handle",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "STRICT_JSON": True,

@@ -112,7 +112,8 @@ def open_halt(subject: str, *, reason: str, by: str, origin: str = "") -> Halt:
 def lift(halt: Halt, *, by: str, reason: str, origin: str = "") -> None:
     """Let trading go on. Raises NotPossible without a reason or before a kill is DONE.
 
-    Who may, and whether both sides' books agree, is for the caller to know (bots/killing.py).
+    Who may, and whether both sides' books agree, is for the caller to know
+    (bots/safety/killing.py).
     """
     if not reason.strip():
         raise NotPossible("say why it may go on: a reason is needed")

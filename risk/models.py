@@ -28,7 +28,8 @@ class ShareField(models.DecimalField):  # type: ignore[type-arg]
 class Halt(models.Model):
     """An order to stop trading, for one subject ("bot:7") or for all; open until lifted.
 
-    Times are the machine's. The later columns tell how far a kill has come (bots/killing.py).
+    Times are the machine's. The later columns tell how far a kill has come
+    (bots/safety/killing.py).
     """
 
     class Kind(models.TextChoices):

@@ -14,8 +14,7 @@ FORBIDDEN_WHEN_PURE = {
     "pybit", "requests", "aiohttp", "time", "random", "uuid", "socket", "os", "threading",
 }  # fmt: skip
 DOORS = {
-    "tasks", "switches", "idempotency", "api", "api_urls", "api_errors", "authentication",
-    "permissions", "serializers", "views", "forms", "consumers", "admin", "urls",
+    "tasks", "switches", "api", "views", "forms", "consumers", "admin", "urls",
 }  # fmt: skip
 
 
@@ -32,15 +31,15 @@ def floor(path: Path) -> int:  # noqa: PLR0911 - a table of floors reads best as
         ("risk", "guards"), ("risk", "belief"), ("risk", "gate"),
     } or rest[0] == "grid":  # fmt: skip
         return 1
-    if path.parent == Path("bots") and name in {"engine", "backtest", "sweep"}:
+    if path in {
+        Path("bots/engine.py"),
+        Path("bots/backtest/replay.py"),
+        Path("bots/backtest/sweep.py"),
+    }:
         return 2
-    if name in {"models", "apps", "__init__"} or "migrations" in rest:
+    if name in {"models", "apps", "__init__"} or rest[0] in {"models", "migrations"}:
         return 3
-    if (
-        rest[0] in {"management", "templatetags", "pages"}
-        or name in DOORS
-        or name.startswith("api_")
-    ):
+    if rest[0] in {"management", "templatetags", "pages", "api"} or name in DOORS:
         return 5
     return 4
 

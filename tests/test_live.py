@@ -18,10 +18,11 @@ from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bots import control, live, reports, roles
+from bots import control, live, roles
 from bots.consumers import differences
 from bots.live import Pacer
 from bots.models import Bot
+from bots.reports import cards
 from tests.browser.house import furnish
 from tests.browser.venue import START, tick
 
@@ -87,7 +88,7 @@ async def test_first_comes_a_snapshot_of_what_the_reports_say(viewer: User) -> N
     async with socket(viewer) as talk:
         first = await talk.receive_json_from(timeout=WAIT_S)
     assert (first["v"], first["type"], first["seq"]) == (1, "snapshot", 1)
-    said = await database_sync_to_async(reports.dashboard)()
+    said = await database_sync_to_async(cards.dashboard)()
     assert [card["slug"] for card in first["data"]["bots"]] == [
         card["slug"] for card in said["bots"]
     ]

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from bots.api_errors import Conflict
+from bots.api.errors import Conflict
 from bots.outside import journals
 from bots.outside.tasks import apply_alert
 from integrations.tradingview import inbox, message

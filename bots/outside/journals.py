@@ -14,9 +14,9 @@ from django.db.models import Max, QuerySet
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
-from bots import reports
 from bots.models import Bot, RoundTrip
 from bots.outside.alerts import KILLED_ALREADY
+from bots.reports import cards
 from integrations.models import Alert, Mark, Parcel
 from integrations.notify.addresses import PREFIX
 from integrations.notify.channels import announce, channels
@@ -116,8 +116,8 @@ def _trip(trip: RoundTrip) -> dict[str, Any]:
             "Bot": trip.bot.name,
             "Symbol": trip.bot.symbol,
             "Cell": str(trip.cell),
-            "Opened": reports.iso(trip.opened),
-            "Closed": reports.iso(trip.closed),
+            "Opened": cards.iso(trip.opened),
+            "Closed": cards.iso(trip.closed),
             "Bought": plain(trip.bought),
             "Sold": plain(trip.sold),
             "Cost": plain(trip.cost),
@@ -135,7 +135,7 @@ def _halt(halt: Halt) -> dict[str, Any]:
         "facts": {
             "Kind": "Halt",
             "Bot": _subject(halt.subject),
-            "Opened": reports.iso(halt.opened_at),
+            "Opened": cards.iso(halt.opened_at),
             "Reason": f"{halt.reason} (by {halt.opened_by})",
         },
     }
@@ -146,7 +146,7 @@ def _stop(bot: Bot) -> Item:
         "Kind": "Stop",
         "Bot": bot.name,
         "Symbol": bot.symbol,
-        "Closed": reports.iso(bot.state_since),
+        "Closed": cards.iso(bot.state_since),
         "Reason": bot.reason,
     }
     title = f"{bot.name} stopped"
@@ -163,7 +163,7 @@ def _portfolio() -> None:
     if today <= mark.seen:
         return
     day = (newest - timedelta(days=1)).date().isoformat()
-    state = reports.dashboard()
+    state = cards.dashboard()
     with transaction.atomic():
         put([notebook.LANE], [_day(day, card) for card in state["bots"]])
         put([notebook.LANE], [_day(day, {**state["totals"], "slug": "total", "name": "Total"})])
@@ -265,7 +265,7 @@ def _summary() -> None:
     mark = _mark("notify:summary", today.toordinal())
     if today.toordinal() <= mark.seen:
         return
-    state = reports.dashboard()
+    state = cards.dashboard()
     totals = state["totals"]
     lines = [f"Equity {totals['equity'] or 'unknown'}, total PnL {totals['total'] or 'unknown'}"]
     lines += [

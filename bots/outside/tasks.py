@@ -7,9 +7,11 @@ import logging
 
 from celery import shared_task
 
-from bots import idempotency, killing, switches
+from bots import switches
+from bots.api import idempotency
 from bots.models import Bot
 from bots.outside import alerts, journals
+from bots.safety import killing
 from integrations import outbox
 from integrations.bybit.account import gateway_from_settings
 from integrations.models import Alert

@@ -8,10 +8,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
-from bots import charts, health
-from bots.history import iso
 from bots.models import Bot
 from bots.pages.shell import for_readers, frame
+from bots.reports import charts, health
+from bots.reports.history import iso
 from risk.models import LatencySample
 
 THEMES = (("", "As the system"), ("light", "Light"), ("dark", "Dark"))

@@ -7,9 +7,10 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
-from bots import charts, control, history, profit, reports, rungs
+from bots import control
 from bots.models import Bot
 from bots.pages.shell import bot_named, for_readers, for_steerers, frame
+from bots.reports import cards, charts, history, profit, rungs
 from bots.switches import look
 
 LATEST_FILLS = 12
@@ -67,7 +68,7 @@ def figure(request: HttpRequest, slug: str, name: str) -> JsonResponse:
     """One figure of the page, as Plotly reads it."""
     bot = bot_named(slug)
     if name == "ladder":
-        return JsonResponse(charts.ladder(bot, reports.card(bot), _hours(request)))
+        return JsonResponse(charts.ladder(bot, cards.card(bot), _hours(request)))
     if name == "earnings":
         return JsonResponse(charts.earnings(bot))
     if name == "latency":

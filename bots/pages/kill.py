@@ -6,10 +6,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
-from bots import killing, live
+from bots import live
 from bots.models import Order
 from bots.pages.shell import demand, frame
 from bots.roles import KILLERS, READERS
+from bots.safety import killing
 from integrations.bybit.account import gateway_from_settings
 from risk.models import Halt
 

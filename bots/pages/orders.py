@@ -9,10 +9,10 @@ from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpRespons
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from bots import history
-from bots.history import KINDS, Wish
 from bots.models import Bot
 from bots.pages.shell import for_readers, frame
+from bots.reports import history
+from bots.reports.history import KINDS, Wish
 from market.types import Side
 
 TABS = (("resting", "Resting orders"), ("fills", "Fills"), ("trips", "Round trips"))

@@ -10,8 +10,8 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 
-from bots import reports
 from bots.models import Bot
+from bots.reports import cards
 from bots.roles import KILLERS, READERS, STEERERS, Role, roles_of
 
 View = Callable[..., HttpResponseBase]
@@ -58,7 +58,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     """The context of every page: the state behind its live values, and what the visitor may do."""
     mine = roles_of(request.user)
     return {
-        "state": page_state(reports.dashboard()),
+        "state": page_state(cards.dashboard()),
         "nothing": {},  # a row that the browser copies has no values yet
         "may_steer": not STEERERS.isdisjoint(mine),
         "may_kill": not KILLERS.isdisjoint(mine),

@@ -13,10 +13,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from bots import guarding
-from bots.authentication import new_token
+from bots.api.authentication import new_token
 from bots.models import ApiToken, Bot, CapitalMove, Fill, GridConfig, Order
 from bots.roles import Role
+from bots.safety import guarding
 from market.readonly import EstimatedPaginator
 from risk import policy
 from risk.guards import Level, Reading

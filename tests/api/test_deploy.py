@@ -17,7 +17,7 @@ GRID = {"symbol": "BTCUSDT", "lower": "95500", "upper": "99000", "grids": 12, "c
 
 @pytest.fixture
 def trader(caller: Caller, exchange: Gateway, simulator: RunningSimulator) -> APIClient:
-    from bots import ledger
+    from bots.books import ledger
 
     simulator.step({"BTCUSDT": "97000"})
     ledger.open_books(exchange)

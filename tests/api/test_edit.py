@@ -5,7 +5,8 @@ from decimal import Decimal
 import pytest
 from rest_framework.test import APIClient
 
-from bots import ledger, runner
+from bots import runner
+from bots.books import ledger
 from bots.models import Bot, GridConfig
 from bots.roles import Role
 from integrations.bybit.gateway import Gateway
@@ -30,7 +31,7 @@ def trader(caller: Caller, exchange: Gateway, simulator: RunningSimulator) -> AP
 
 
 def settle(exchange: Gateway) -> None:
-    from bots import reconcile
+    from bots.books import reconcile
 
     for _ in range(6):
         reconcile.sweep(exchange)

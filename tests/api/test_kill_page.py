@@ -4,7 +4,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from bots import ledger, roles
+from bots import roles
+from bots.books import ledger
 from integrations.bybit.gateway import Gateway
 from risk import halts
 from tests.simulator.fixture import RunningSimulator

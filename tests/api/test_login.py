@@ -9,8 +9,10 @@ from django.db import connection
 from django.test import Client
 from rest_framework.test import APIClient
 
-from bots import api, api_urls, roles
-from bots.authentication import new_token
+from bots import roles
+from bots.api import reads as api
+from bots.api import urls as api_urls
+from bots.api.authentication import new_token
 from bots.models import ApiToken, Bot
 from bots.roles import Role
 from tests.api.conftest import Caller
@@ -62,9 +64,26 @@ def test_who_deploys(caller: Caller, role: Role | None, status: int) -> None:
     assert caller(role).post("/api/deploy", {}, format="json").status_code == status
 
 
+@pytest.mark.parametrize(
+    ("role", "status"),
+    [(Role.VIEWER, 403), (Role.TRADER, 400), (Role.ADMIN, 400), (Role.KILLER, 403), (None, 401)],
+)
+def test_who_rebalances(caller: Caller, role: Role | None, status: int) -> None:
+    assert caller(role).post("/api/rebalance", {"bot": 7}, format="json").status_code == status
+
+
 def test_every_address_is_in_the_matrix() -> None:
     reads = {address.partition("?")[0] for address in READS}
-    told = {*reads, *SWITCHES, "/api/kill", "/api/deploy", "/api/tv-alert", "/api/health", "/api/"}
+    told = {
+        *reads,
+        *SWITCHES,
+        "/api/kill",
+        "/api/deploy",
+        "/api/rebalance",
+        "/api/tv-alert",
+        "/api/health",
+        "/api/",
+    }
     offered = {
         "/api/" + str(pattern.pattern).replace("<slug:slug>", "btc-usdt")
         for pattern in api_urls.urlpatterns

@@ -12,7 +12,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 from rest_framework.test import APIClient
 
-from bots import api_errors
+from bots.api import errors as api_errors
 from bots.models import Bot, Fill
 from bots.roles import Role
 from market.models import Price

@@ -7,7 +7,8 @@ from decimal import Decimal
 import pytest
 from rest_framework.test import APIClient
 
-from bots import control, ledger, reconcile, runner
+from bots import control, runner
+from bots.books import ledger, reconcile
 from bots.grid.levels import GridSpec
 from bots.models import Bot, Cell, Order
 from bots.roles import Role

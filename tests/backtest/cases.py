@@ -6,8 +6,8 @@ from fractions import Fraction
 from itertools import product
 from pathlib import Path
 
-from bots.backtest import replay
-from bots.backtest_report import figures
+from bots.backtest.replay import replay
+from bots.backtest.report import figures
 from bots.grid import ids
 from bots.grid.levels import GridSpec, Sizing, Spacing
 from bots.grid.outcome import Outcome, Plan

@@ -7,9 +7,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from bots.backtest import replay
-from bots.backtest_chart import DARK, LIGHT, MOST_POINTS, Curve, draw
-from bots.backtest_report import verdict
+from bots.backtest.chart import DARK, LIGHT, MOST_POINTS, Curve, draw
+from bots.backtest.replay import replay
+from bots.backtest.report import verdict
 from bots.grid.levels import Sizing, Spacing
 from market.types import Candle
 from tests.backtest.cases import CASES, plan_of

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from bots.backtest import NoCandles, replay
-from bots.backtest_report import figures, report, verdict, warnings
+from bots.backtest.replay import NoCandles, replay
+from bots.backtest.report import figures, report, verdict, warnings
 from bots.grid.levels import GridSpec, InvalidGrid, Sizing
 from bots.grid.outcome import Plan
 from market.types import Candle, Instrument, Side

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bots.backtest import replay
+from bots.backtest.replay import replay
 from bots.grid.levels import GridSpec, InvalidGrid, Sizing, Spacing
 from bots.grid.outcome import Plan
 from market.types import Candle, Instrument

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 
-from bots.backtest import NAME, replay
+from bots.backtest.replay import NAME, replay
 from bots.engine import OwnOrder, decide
 from bots.grid.cells import Grid, build
 from bots.grid.levels import InvalidGrid

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from bots import facts
+from bots.books import facts
 from bots.models import Bot, Fill, Order
 from market.types import ZERO, OrderStatus, Side, TimeInForce
 from market.types import Fill as Execution

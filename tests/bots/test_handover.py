@@ -7,9 +7,11 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from bots import control, facts, handover, ledger, rebuild, reconcile, reports, runner, store
+from bots import control, handover, runner, store
+from bots.books import facts, ledger, rebuild, reconcile
 from bots.grid.levels import GridSpec
 from bots.models import Bot, CapitalMove, Cell, Order
+from bots.reports import cards
 from integrations.bybit.gateway import Gateway
 from market.models import Instrument, Price
 from market.types import Fill as Execution
@@ -52,7 +54,7 @@ def move(simulator: RunningSimulator, price: int) -> None:
 def is_exact(bot: Bot, exchange: Gateway) -> None:
     """Orders, executions and wallet agree; the residual is zero; every version rebuilds."""
     assert reconcile.compare(exchange).differences == []
-    card = reports.card(bot)
+    card = cards.card(bot)
     opening = dict(CapitalMove.objects.values_list("coin", "amount"))
     base, quote = (ledger.balances()[coin] - opening.get(coin, D(0)) for coin in ("BTC", "USDT"))
     assert D(card["total"]) == quote + base * D(card["price"]["last"])

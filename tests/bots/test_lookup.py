@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from bots import facts, store
+from bots import store
+from bots.books import facts
 from bots.engine import Decision, carry_out, decide
 from bots.journal import DatabaseJournal
 from bots.lookup import settle_unknown

@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from bots import metrics
 from bots.models import Bot, Cell, GridConfig, RoundTrip
+from bots.reports import metrics
 from market.models import Candle, Instrument, Price
 from risk.models import EquityPoint, LatencySample
 from tests.grid.examples import BTC

@@ -6,7 +6,8 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from bots import facts, rebuild, store
+from bots import store
+from bots.books import facts, rebuild
 from bots.engine import decide
 from bots.models import Bot, Cell, Order, RoundTrip
 from market.models import Instrument

@@ -7,10 +7,12 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from bots import control, ledger, lookup, reconcile, reports, runner, store
+from bots import control, lookup, runner, store
+from bots.books import ledger, reconcile
 from bots.grid.levels import GridSpec
 from bots.journal import DatabaseJournal
 from bots.models import Bot, CapitalMove, Cell, Fill, Order, RoundTrip
+from bots.reports import cards
 from integrations.bybit.gateway import Gateway
 from market.types import OrderStatus, Side
 from tests.simulator.fixture import RunningSimulator
@@ -58,7 +60,7 @@ def test_a_bot_deploys_and_rests_an_order_a_cell(
 ) -> None:
     tick()
     assert bot.state == Bot.State.RUNNING
-    card = reports.card(bot)
+    card = cards.card(bot)
     assert card["resting"] == {"buys": 6, "sells": 6, "withheld": 0, "in_flight": 0}
     assert CapitalMove.objects.get(coin="USDT").opening
     agree(exchange)
@@ -74,7 +76,7 @@ def test_round_trips_come_in_and_the_total_is_the_equity(
     agree(exchange)
     assert RoundTrip.objects.count() > 5
     assert not Order.objects.filter(bot=bot, status=OrderStatus.UNKNOWN).exists()
-    card = reports.card(bot)
+    card = cards.card(bot)
     opening = dict(CapitalMove.objects.values_list("coin", "amount"))
     base, quote = (ledger.balances()[coin] - opening.get(coin, D(0)) for coin in ("BTC", "USDT"))
     assert D(card["total"]) == quote + base * D(card["price"]["last"]), "the residual is zero"
@@ -87,7 +89,7 @@ def test_a_pause_cancels_buys_and_resume_brings_them_back(
     control.pause(bot, by="ann")
     tick()
     assert {order.side for order in exchange.open_orders()} == {Side.SELL}
-    assert reports.card(bot)["resting"]["withheld"] == 6
+    assert cards.card(bot)["resting"]["withheld"] == 6
     control.resume(bot)
     tick()
     assert len(exchange.open_orders()) == 12

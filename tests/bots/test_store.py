@@ -7,7 +7,8 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from bots import control, facts, store
+from bots import control, store
+from bots.books import facts
 from bots.engine import Decision, decide
 from bots.grid.cells import build
 from bots.journal import DatabaseJournal

@@ -7,9 +7,11 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from bots import control, reconcile, reports, runner
+from bots import control, runner
+from bots.books import reconcile
 from bots.grid.levels import GridSpec, InvalidGrid
 from bots.models import Bot, Cell
+from bots.reports import cards
 from integrations.bybit.gateway import Gateway
 from market.models import Price
 from tests.simulator.fixture import RunningSimulator
@@ -51,7 +53,7 @@ def test_a_bot_waits_for_its_trigger_from_either_side(
     for price in prices:
         look(bot, price)
         assert bot.state == Bot.State.DEPLOYING
-        assert reports.card(bot)["reason"] == f"waiting for the price to {way} to 98000"
+        assert cards.card(bot)["reason"] == f"waiting for the price to {way} to 98000"
     assert not Cell.objects.exists()
     assert exchange.open_orders() == []
     look(bot, 98000)

@@ -3,7 +3,8 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from bots import facts, runner
+from bots import runner
+from bots.books import facts
 from bots.models import Bot, Order
 from bots.seeds import seed_bots
 from market import ingest

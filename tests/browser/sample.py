@@ -1,4 +1,4 @@
-"""A made-up state in the shape of bots.reports.dashboard(): withheld buys, a geometric grid."""
+"""A made-up state shaped as bots.reports.cards.dashboard(): withheld buys, a geometric grid."""
 
 from decimal import Decimal
 from typing import Any

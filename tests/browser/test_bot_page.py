@@ -13,8 +13,9 @@ from django.core.management import call_command
 from playwright.sync_api import Page, expect
 from pytest_django import DjangoDbBlocker
 
-from bots import live, profit, reports
+from bots import live
 from bots.models import Bot, RoundTrip
+from bots.reports import cards, profit
 from market import ingest
 from market.types import Side
 from tests.browser.conftest import SHOTS, make_operator
@@ -81,7 +82,7 @@ def test_levels_and_lines_stand_at_the_same_height(page: Page, complaints: list[
                 return rows.map((row, i) => Math.abs(middle(row) - heights[i]));
             }"""
         )
-        assert len(off) == len(reports.card(Bot.objects.get(slug=slug))["cells"]) + 1
+        assert len(off) == len(cards.card(Bot.objects.get(slug=slug))["cells"]) + 1
         assert max(off) < 2, (slug, off)
     assert complaints == []
 
@@ -93,7 +94,7 @@ def test_the_figures_are_drawn_and_end_where_the_card_does(
     drawn(page, "ladder")
     drawn(page, "earnings")
     bot = Bot.objects.get(slug="btc-usdt")
-    last, card = profit.course(bot)[-1], reports.card(bot)
+    last, card = profit.course(bot)[-1], cards.card(bot)
     assert last.grid == Decimal(card["grid_profit"])
     assert last.floating == Decimal(card["floating"])
     assert last.total == Decimal(card["total"])

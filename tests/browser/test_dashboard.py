@@ -10,8 +10,9 @@ from django.core.management import call_command
 from playwright.sync_api import Page, expect
 from pytest_django import DjangoDbBlocker
 
-from bots import live, reports
+from bots import live
 from bots.models import Bot
+from bots.reports import cards
 from bots.templatetags import ladder
 from market import ingest
 from market.types import Side
@@ -57,7 +58,7 @@ def text_of(page: Page, path: str) -> str:
 
 def test_four_cards_say_what_the_reports_say(page: Page, complaints: list[str]) -> None:
     expect(page.locator("article.bot")).to_have_count(4)
-    state = reports.dashboard()
+    state = cards.dashboard()
     for card in state["bots"]:
         article = page.locator(f'[data-bot="{card["slug"]}"]')
         expect(article.get_by_role("heading")).to_have_text(card["name"])
@@ -168,15 +169,15 @@ def test_the_page_comes_back_after_the_socket_was_cut(page: Page, elsewhere: Els
 
 
 def test_the_browser_draws_the_same_ladder_as_the_template(page: Page) -> None:
-    cards = [*reports.dashboard()["bots"], *sample.dashboard()["bots"]]
+    shown = [*cards.dashboard()["bots"], *sample.dashboard()["bots"]]
     drawn = page.evaluate(
         """async cards => {
             const { paths, restingText } = await import("/static/js/ladder.js");
             return cards.map(card => [paths(card), restingText(card)]);
         }""",
-        cards,
+        shown,
     )
-    for card, (shapes, words) in zip(cards, drawn, strict=True):
+    for card, (shapes, words) in zip(shown, drawn, strict=True):
         assert words == ladder.resting_text(card)
         for kind, path in ladder.paths(card):
             numbers = [_numbers(path), _numbers(shapes[kind])]

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
-from bots import ledger
+from bots.books import ledger
 from bots.models import Bot
 from market import ingest
 from tests.browser.conftest import SHOTS

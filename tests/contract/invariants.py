@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db.models import F
 
-from bots import ledger, rebuild
+from bots.books import ledger, rebuild
 from bots.grid import ids
 from bots.models import Bot, CapitalMove, Cell, Fill, GridConfig, Order
 from market.models import Instrument, Price

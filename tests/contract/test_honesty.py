@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from bots import engine, journal, lookup, reconcile
+from bots import engine, journal, lookup
+from bots.books import reconcile
 from bots.grid import accounting
 from market.exchange import Patience
 from market.types import ZERO, OrderStatus

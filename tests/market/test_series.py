@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.test import AsyncClient
 from rest_framework.test import APIClient
 
-from bots.authentication import new_token
+from bots.api.authentication import new_token
 from bots.roles import Role
 from market import rollups, series
 from market.candlefile import CandleFile

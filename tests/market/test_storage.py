@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 
-from bots import samples
+from bots.books import samples
 from bots.models import CapitalMove
 from market import retention, rollups, storage, tasks
 from market.merge import record_candles

@@ -9,7 +9,8 @@ from typing import Any
 import requests
 from django.db.models import Q
 
-from bots import control, reconcile, runner
+from bots import control, runner
+from bots.books import reconcile
 from bots.grid.levels import GridSpec
 from bots.intake import Intake
 from bots.models import Bot, Cell, Order

@@ -7,10 +7,11 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from bots import api_risk, killing
-from bots.authentication import new_token
+from bots.api import risk as api_risk
+from bots.api.authentication import new_token
 from bots.models import Bot, CapitalMove
 from bots.roles import Role
+from bots.safety import killing
 from integrations.bybit.gateway import Gateway
 from risk import audit, halts
 from risk.models import AuditRow, Halt

@@ -4,8 +4,8 @@ import pytest
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from bots import killing
 from bots.models import Order
+from bots.safety import killing
 from integrations.bybit.gateway import Gateway
 from market.types import OrderStatus, Side
 from risk import audit, halts

@@ -10,10 +10,12 @@ import pytest
 from django.db import connection, connections
 from django.utils import timezone
 
-from bots import control, engine, killing, reconcile, runner, seeds, store
+from bots import control, engine, runner, seeds, store
+from bots.books import reconcile
 from bots.journal import DatabaseJournal
-from bots.killing import Course
 from bots.models import Bot, Order
+from bots.safety import killing
+from bots.safety.killing import Course
 from integrations.bybit.gateway import Gateway
 from integrations.bybit.limits import Turn
 from integrations.bybit.session import Answer, Session

@@ -3,7 +3,8 @@
 import time
 from decimal import Decimal
 
-from bots import control, facts, reconcile, runner, seeds
+from bots import control, runner, seeds
+from bots.books import facts, reconcile
 from bots.models import Bot, Fill, Order
 from integrations.bybit.gateway import Gateway
 from market.types import OPEN, Side

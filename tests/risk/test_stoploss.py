@@ -7,10 +7,11 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from bots import guarding, runner
+from bots import runner
 from bots.models import Bot, Order
-from bots.stoploss import StopLosses
-from bots.watching import Watch
+from bots.safety import guarding
+from bots.safety.stoploss import StopLosses
+from bots.safety.watching import Watch
 from integrations.bybit.gateway import Gateway
 from market.exchange import ExchangeError
 from market.models import Price

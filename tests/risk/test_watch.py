@@ -6,10 +6,11 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from bots import guarding, killing, runner
-from bots.guarding import standing
+from bots import runner
 from bots.models import Bot, CapitalMove, Order
-from bots.watching import Books, Watch
+from bots.safety import guarding, killing
+from bots.safety.guarding import standing
+from bots.safety.watching import Books, Watch
 from integrations.bybit.gateway import Gateway
 from market import ingest
 from market.models import Candle, Price

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.timeout(240)
 
 SPEED = 60
 REARM = """
-from bots import killing
+from bots.safety import killing
 from integrations.bybit.account import gateway_from_settings
 from risk import halts
 killing.rearm(gateway_from_settings(), by="tests", reason="next test")

@@ -37,7 +37,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def test_four_grids_trade_within_two_minutes(stack: Stack) -> None:
     """69 cells, each with an order resting or on its way, and round trips coming in."""
     shell = (
-        "from bots import reports as r; c = r.cards();"
+        "from bots.reports import cards as r; c = r.cards();"
         "print([(x['state'], sum(x['resting'].values()), x['range']['grids'], x['fills'] > 0)"
         " for x in c])"
     )

@@ -10,9 +10,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from bots.backtest import replay
-from bots.backtest_chart import Curve, draw
-from bots.backtest_report import figures, report
+from bots.backtest.chart import Curve, draw
+from bots.backtest.replay import replay
+from bots.backtest.report import figures, report
 from bots.grid.levels import GridSpec, InvalidGrid, Sizing, Spacing
 from bots.grid.outcome import Outcome, Plan
 from bots.progress import shown

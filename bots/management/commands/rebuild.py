@@ -4,7 +4,7 @@ from argparse import ArgumentParser
 
 from django.core.management.base import BaseCommand, CommandError
 
-from bots import rebuild
+from bots.books import rebuild
 from bots.models import GridConfig
 
 

@@ -5,7 +5,8 @@ from argparse import ArgumentParser
 
 from django.core.management.base import BaseCommand, CommandError
 
-from bots import reconcile, runner
+from bots import runner
+from bots.books import reconcile
 from bots.models import Bot
 from bots.tasks import WORKING
 from integrations.bybit.account import gateway_from_settings

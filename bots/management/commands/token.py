@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
 from bots import roles
-from bots.authentication import new_token
+from bots.api.authentication import new_token
 from bots.roles import Role
 
 

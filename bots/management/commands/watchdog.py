@@ -9,8 +9,8 @@ from collections.abc import Callable
 from django.core.management.base import BaseCommand
 from django.db import connection
 
-from bots import guarding, killing, watching
-from bots.killing import DATABASE_AWAY
+from bots.safety import guarding, killing, watching
+from bots.safety.killing import DATABASE_AWAY
 from integrations.bybit.account import gateway_from_settings
 from market.exchange import ExchangeError
 from risk import pulse

@@ -17,9 +17,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.utils import timezone
 
-from bots import killing
-from bots.killing import DATABASE_AWAY, Course
 from bots.models import Bot
+from bots.safety import killing
+from bots.safety.killing import DATABASE_AWAY, Course
 from gridtrader.hosting import borrowed
 from gridtrader.services import ServiceError
 from integrations.bybit.account import gateway_from_settings

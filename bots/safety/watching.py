@@ -10,10 +10,11 @@ from decimal import Decimal
 from django.db.models import Max
 from django.utils import timezone
 
-from bots import guarding, killing, ledger, reconcile
-from bots.guarding import BTC_FILTERED, standing
+from bots.books import ledger, reconcile
 from bots.models import Bot, CapitalMove, Fill, Order
-from bots.stoploss import StopLosses
+from bots.safety import guarding, killing
+from bots.safety.guarding import BTC_FILTERED, standing
+from bots.safety.stoploss import StopLosses
 from integrations.bybit.gateway import Gateway
 from market import series
 from market.models import Price

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.db.models import Count, Q, Sum
 
-from bots.history import iso, trip_row
 from bots.models import Bot, GridConfig, RoundTrip
+from bots.reports.history import iso, trip_row
 from market.types import ZERO, plain
 from risk.models import Guard
 

@@ -7,10 +7,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from bots import balancing
-from bots.api_deploy import told_at_its_field
-from bots.idempotency import idempotent
-from bots.permissions import MaySteer
-from bots.serializers import Strict
+from bots.api.deploy import told_at_its_field
+from bots.api.idempotency import idempotent
+from bots.api.permissions import MaySteer
+from bots.api.serializers import Strict
 from bots.switches import look
 from integrations.bybit.account import gateway_from_settings
 

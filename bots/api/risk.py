@@ -13,15 +13,16 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
-from bots import guarding, killing, live
-from bots.api import Resume as SwitchResume
-from bots.api import Rows
-from bots.api_errors import Conflict
-from bots.idempotency import idempotent
+from bots import live
+from bots.api.errors import Conflict
+from bots.api.idempotency import idempotent
+from bots.api.permissions import MayKill, MayRead
+from bots.api.reads import Resume as SwitchResume
+from bots.api.reads import Rows
+from bots.api.serializers import REASON_LENGTH, PlainDecimal, ResumeBody, Strict
 from bots.models import Bot
-from bots.permissions import MayKill, MayRead
 from bots.roles import Role, roles_of
-from bots.serializers import REASON_LENGTH, PlainDecimal, ResumeBody, Strict
+from bots.safety import guarding, killing
 from integrations.bybit.account import gateway_from_settings
 from market.exchange import ExchangeError
 from market.types import plain

@@ -6,7 +6,7 @@ from decimal import Decimal
 from django.db import transaction
 from django.utils import timezone
 
-from bots import facts
+from bots.books import facts
 from bots.models import Bot
 from integrations.bybit.session import Outcome, Told
 from risk import audit, halts

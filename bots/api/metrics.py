@@ -4,8 +4,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from bots import metrics
-from bots.permissions import MayRead
+from bots.api.permissions import MayRead
+from bots.reports import metrics
 
 
 class Metrics(APIView):

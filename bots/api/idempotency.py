@@ -17,7 +17,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from bots.api_errors import Conflict
+from bots.api.errors import Conflict
 from integrations.models import StoredAnswer
 
 HEADER = "Idempotency-Key"

@@ -12,13 +12,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from bots import control, edits, preview, reports
-from bots.api_errors import Conflict
+from bots import control, edits, preview
+from bots.api.errors import Conflict
+from bots.api.idempotency import idempotent
+from bots.api.permissions import MaySteer
+from bots.api.serializers import Strict
 from bots.grid.levels import GridSpec, InvalidGrid, Sizing, Spacing
-from bots.idempotency import idempotent
 from bots.models import Bot
-from bots.permissions import MaySteer
-from bots.serializers import Strict
+from bots.reports import cards
 from bots.switches import look
 from integrations.bybit.account import gateway_from_settings
 from market.exchange import ExchangeError, Refused
@@ -125,7 +126,7 @@ class Deploy(APIView):
             raise objection
         control.edit(bot, changes, by=request.user.get_username())
         look(bot)
-        return Response(reports.card(bot), status=status.HTTP_201_CREATED)
+        return Response(cards.card(bot), status=status.HTTP_201_CREATED)
 
     def _deploy(self, request: Request) -> Response:
         body = DeployBody(data=request.data)
@@ -142,7 +143,7 @@ class Deploy(APIView):
             raise objection
         bot = control.deploy(_deployment(wish, spec), by=request.user.get_username())
         look(bot)
-        return Response(reports.card(bot), status=status.HTTP_201_CREATED)
+        return Response(cards.card(bot), status=status.HTTP_201_CREATED)
 
 
 @contextmanager

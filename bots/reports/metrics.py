@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
 
-from bots.backtest import replay
+from bots.backtest.replay import replay
 from bots.control import spec_of
 from bots.grid import accounting
 from bots.grid.outcome import Plan

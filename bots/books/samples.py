@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from bots import ledger
+from bots.books import ledger
 from bots.models import Order
 from market.merge import market_clock
 from market.types import moment

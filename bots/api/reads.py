@@ -14,14 +14,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from bots import health, reports, switches
-from bots.api_errors import Conflict
-from bots.control import NotPossible
-from bots.idempotency import idempotent
-from bots.models import Bot, Fill, Order, RoundTrip
-from bots.permissions import MayRead, MaySteer
-from bots.roles import READERS, roles_of
-from bots.serializers import (
+from bots import switches
+from bots.api.errors import Conflict
+from bots.api.idempotency import idempotent
+from bots.api.permissions import MayRead, MaySteer
+from bots.api.serializers import (
     BotQuery,
     FillQuery,
     FillRow,
@@ -31,6 +28,10 @@ from bots.serializers import (
     Strict,
     SwitchBody,
 )
+from bots.control import NotPossible
+from bots.models import Bot, Fill, Order, RoundTrip
+from bots.reports import cards, health
+from bots.roles import READERS, roles_of
 
 State = Bot.State
 _DOWN = {"status": health.DOWN}
@@ -52,7 +53,7 @@ class Bots(APIView):
     permission_classes = (MayRead,)
 
     def get(self, request: Request) -> Response:  # noqa: ARG002
-        return Response({"bots": reports.cards()})
+        return Response({"bots": cards.cards()})
 
 
 class OneBot(APIView):
@@ -61,7 +62,7 @@ class OneBot(APIView):
     permission_classes = (MayRead,)
 
     def get(self, request: Request, slug: str) -> Response:  # noqa: ARG002
-        return Response(reports.card(bot_named(slug)))
+        return Response(cards.card(bot_named(slug)))
 
 
 class Cells(APIView):
@@ -70,7 +71,7 @@ class Cells(APIView):
     permission_classes = (MayRead,)
 
     def get(self, request: Request, slug: str) -> Response:  # noqa: ARG002
-        return Response({"bot": slug, "cells": reports.card(bot_named(slug))["cells"]})
+        return Response({"bot": slug, "cells": cards.card(bot_named(slug))["cells"]})
 
 
 class NewestFirst(CursorPagination):
@@ -138,9 +139,9 @@ class Switch(APIView):
         if "bot" in wish:
             bot = bot_named(wish["bot"])
             self._change([bot], wish["reason"])
-            return Response(reports.card(bot))
+            return Response(cards.card(bot))
         self._change(list(Bot.objects.filter(state__in=self.concerned)), wish["reason"])
-        return Response({"bots": reports.cards()})
+        return Response({"bots": cards.cards()})
 
     def prepare(self, wish: dict[str, Any]) -> None:
         """Do what comes before any bot is changed; raises what forbids it."""

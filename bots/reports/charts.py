@@ -12,8 +12,8 @@ from typing import Any
 from django.db.models import Max
 from django.utils import timezone
 
-from bots import profit
 from bots.models import Bot, Fill
+from bots.reports import profit
 from market import series
 from market.models import Price
 from market.types import Side, milliseconds, moment, plain

@@ -6,9 +6,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from decimal import Decimal
 
-from bots import control, guarding
+from bots import control
 from bots.control import NotPossible
 from bots.models import Bot
+from bots.safety import guarding
 from market.types import Tick, plain
 from risk import guards, policy
 from risk.belief import Belief

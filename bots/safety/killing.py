@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 
-from bots import reconcile, runner
+from bots import runner
+from bots.books import reconcile
 from bots.grid import ids
 from bots.models import Bot, Order
 from market.exchange import USUAL, Exchange, ExchangeError

@@ -15,10 +15,11 @@ from django.conf import settings
 from django.db.models import Case, Count, F, Q, Sum, When
 from django.utils import timezone
 
-from bots import history, ledger, spark
+from bots.books import ledger
 from bots.grid import accounting
 from bots.models import Bot, Cell, Fill, Order, RoundTrip
-from bots.sentence import sentence
+from bots.reports import history, spark
+from bots.reports.sentence import sentence
 from market.models import Instrument, MoneyField, Price
 from market.types import IN_FLIGHT, ZERO, OrderStatus, Side, plain
 from risk.guard import limits_for

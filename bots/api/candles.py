@@ -13,9 +13,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from bots.permissions import MayRead
-from bots.reports import iso
-from bots.serializers import Strict
+from bots.api.permissions import MayRead
+from bots.api.serializers import Strict
+from bots.reports.cards import iso
 from market import merge, series
 from market.intervals import LENGTH_MS
 from market.models import Price

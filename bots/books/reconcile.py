@@ -8,7 +8,7 @@ from decimal import Decimal
 from django.db.models import Max, Min
 from django.utils import timezone
 
-from bots import facts, ledger
+from bots.books import facts, ledger
 from bots.grid import ids
 from bots.models import Bot, Fill, Order
 from market import types

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from xml.sax.saxutils import escape
 
-from bots.backtest_report import verdict
+from bots.backtest.report import verdict
 from bots.grid.levels import Spacing
 from bots.grid.outcome import Outcome
 from market.types import Candle, Side, moment, plain

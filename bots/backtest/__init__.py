@@ -1,0 +1,1 @@
+"""A grid replayed on recorded candles, and what is told of it."""

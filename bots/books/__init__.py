@@ -1,0 +1,1 @@
+"""What is written down of the account, and whether it agrees with the exchange."""

@@ -1,0 +1,17 @@
+"""Grids as rows: bots, their versioned configs, cells, orders, fills and round trips."""
+
+from bots.models.account import ApiToken, CapitalMove
+from bots.models.grids import Bot, Cell, GridConfig, Opening
+from bots.models.orders import Fill, Order, RoundTrip
+
+__all__ = [
+    "ApiToken",
+    "Bot",
+    "CapitalMove",
+    "Cell",
+    "Fill",
+    "GridConfig",
+    "Opening",
+    "Order",
+    "RoundTrip",
+]

@@ -1,0 +1,1 @@
+"""What the bots did, hold and earn, read for pages, socket and API."""

@@ -1,0 +1,1 @@
+"""What keeps a bot within its bounds, and what stops it."""
