@@ -22,8 +22,8 @@ class HaltAdmin(ReadOnlyAdmin):
         "subject", "kind", "state", "reason", "opened_at", "opened_by", "lifted_at", "lifted_by",
     )  # fmt: skip
     shown = (
-        *list_display, "origin", "sell", "committed_at", "sent_at", "first_empty_at", "done_at",
-        "cancelled", "open_orders", "trouble",
+        *list_display, "origin", "sell", "drill", "committed_at", "sent_at", "first_empty_at",
+        "done_at", "cancelled", "open_orders", "trouble",
     )  # fmt: skip
     list_filter = ("kind", ("lifted_at", admin.EmptyFieldListFilter))
     search_fields = ("subject", "reason", "opened_by", "lifted_by")
@@ -38,7 +38,7 @@ class GuardAdmin(ReadOnlyAdmin):
         "name", "subject", "state", number("value"), number("limit"), "unit", "since", "did",
         "checked_at",
     )  # fmt: skip
-    shown = (*list_display, "no_buys")
+    shown = (*list_display, "no_buys", "until")
     list_filter = ("state", "name")
     search_fields = ("name", "subject")
 

@@ -37,6 +37,7 @@ class Reading:
     did: str = ""  # what follows from it, in words
     no_buys: bool = False  # buys are withheld while it is TRIPPED
     kills: bool = False  # tripping is a kill
+    until: int | None = None  # not clear before, ms on the market's clock
 
 
 def above(
@@ -103,7 +104,7 @@ def breaker(
         "volatility", f"pair:{symbol}", moved, most, "share a minute",
         Level.TRIPPED if wild else Level.CLEAR,
         f"buys withheld for {minutes} min after {wild[-1].what}" if wild else "",
-        no_buys=True,
+        no_buys=True, until=wild[-1].time + (minutes + 1) * MINUTE_MS if wild else None,
     )  # fmt: skip
 
 

@@ -50,6 +50,7 @@ class Halt(models.Model):
     lifted_by = models.CharField(max_length=150, blank=True)
     kind = models.CharField(max_length=4, choices=Kind, default=Kind.HALT)
     sell = models.BooleanField(default=False, help_text="bots sell what they hold")
+    drill = models.BooleanField(default=False, help_text="a kill to measure, lifted by itself")
     origin = models.CharField(max_length=100, blank=True, help_text="from where it was opened")
     state = models.CharField(max_length=12, choices=State, blank=True)
     committed_at = models.DateTimeField(null=True, blank=True, help_text="from then on it holds")
@@ -157,7 +158,9 @@ class Guard(models.Model):
     unit = models.CharField(max_length=20, blank=True)
     state = models.CharField(max_length=8, choices=State, default=State.CLEAR)
     since = models.DateTimeField(help_text="machine's clock")
-    until = models.DateTimeField(null=True, blank=True, help_text="not clear before")
+    until = models.DateTimeField(
+        null=True, blank=True, help_text="not clear before; market's clock"
+    )
     did = models.CharField(max_length=200, blank=True)
     no_buys = models.BooleanField(default=False, help_text="buys are withheld while it is so")
     checked_at = models.DateTimeField()

@@ -34,6 +34,11 @@ def thresholds() -> list[str]:
     return [field.name for field in fields if field.name != "id"]
 
 
+def is_looser_below(name: str) -> bool:
+    """Whether a smaller number makes this limit looser."""
+    return name in _LOOSER_BELOW
+
+
 def loosened(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """The names of those thresholds that a change makes looser."""
     return [

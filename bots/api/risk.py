@@ -2,7 +2,6 @@
 
 import time
 from collections import defaultdict, deque
-from decimal import Decimal
 from typing import Any, ClassVar
 
 from rest_framework import serializers
@@ -19,19 +18,18 @@ from bots.api.idempotency import idempotent
 from bots.api.permissions import MayKill, MayRead
 from bots.api.reads import Resume as SwitchResume
 from bots.api.reads import Rows
-from bots.api.serializers import REASON_LENGTH, PlainDecimal, ResumeBody, Strict
+from bots.api.serializers import REASON_LENGTH, ResumeBody, Strict
 from bots.models import Bot
+from bots.reports.risk import report
 from bots.roles import Role, roles_of
 from bots.safety import guarding, killing
 from integrations.bybit.account import gateway_from_settings
 from market.exchange import ExchangeError
-from market.types import plain
-from risk import halts, policy
+from risk import halts
 from risk.calls import Tally
-from risk.models import AuditRow, Guard, GuardEvent, Halt, Pulse
+from risk.models import AuditRow, Halt
 
 ANSWER_WITHIN_S = 10.0
-EVENTS = 50
 
 _tally = Tally()
 _exchange = gateway_from_settings(alone=True, told=guarding.counted_in(_tally))
@@ -140,81 +138,13 @@ def _from(request: Request) -> str:
     return f"API {request.META.get('REMOTE_ADDR', '')}".strip()
 
 
-class HaltRow(serializers.ModelSerializer[Halt]):
-    """A halt, and how far a kill has come."""
-
-    class Meta:
-        model = Halt
-        fields = [
-            "id", "subject", "kind", "reason", "opened_by", "origin", "sell", "state",
-            "opened_at", "committed_at", "sent_at", "first_empty_at", "done_at", "cancelled",
-            "open_orders", "trouble", "lifted_at", "lifted_by",
-        ]  # fmt: skip
-        read_only_fields = fields
-
-
-class GuardRow(serializers.ModelSerializer[Guard]):
-    """A guard as it stands."""
-
-    value = PlainDecimal()
-    limit = PlainDecimal()
-
-    class Meta:
-        model = Guard
-        fields = [
-            "name", "subject", "value", "limit", "unit", "state", "since", "did", "no_buys",
-            "checked_at",
-        ]  # fmt: skip
-        read_only_fields = fields
-
-
-class EventRow(serializers.ModelSerializer[GuardEvent]):
-    """A change of a guard's state."""
-
-    value = PlainDecimal()
-    limit = PlainDecimal()
-
-    class Meta:
-        model = GuardEvent
-        fields = ["at", "name", "subject", "state", "value", "limit", "did"]
-        read_only_fields = fields
-
-
 class Risk(APIView):
-    """Open halts, guards, what they did lately, limits, and signs of life."""
+    """What is at stake, what watches, what stops trading now, and what did before."""
 
     permission_classes = (MayRead,)
 
     def get(self, request: Request) -> Response:  # noqa: ARG002
-        limits = policy.current()
-        return Response(
-            {
-                "halts": HaltRow(Halt.objects.filter(lifted_at=None), many=True).data,
-                "guards": GuardRow(Guard.objects.all(), many=True).data,
-                "events": EventRow(GuardEvent.objects.all()[:EVENTS], many=True).data,
-                "limits": {name: _text(getattr(limits, name)) for name in policy.thresholds()},
-                "alive": {pulse.name: pulse.at for pulse in Pulse.objects.all()},
-                "stop_losses": _stop_losses(),
-            }
-        )
-
-
-def _text(value: Decimal | int) -> str:
-    return plain(Decimal(value))
-
-
-def _stop_losses() -> list[dict[str, Any]]:
-    """Every bot's stop-loss; null is none, and the bot is then held by the equity guard alone."""
-    bots = Bot.objects.exclude(config=None).select_related("config")
-    return [
-        {
-            "bot": bot.slug,
-            "stop_loss": PlainDecimal().to_representation(bot.config.stop_loss)
-            if bot.config.stop_loss is not None
-            else None,
-        }
-        for bot in bots
-    ]
+        return Response(report())
 
 
 class AuditEntry(serializers.ModelSerializer[AuditRow]):

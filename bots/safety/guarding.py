@@ -9,6 +9,7 @@ from django.utils import timezone
 from bots.books import facts
 from bots.models import Bot
 from integrations.bybit.session import Outcome, Told
+from market.types import moment
 from risk import audit, halts
 from risk.calls import Tally
 from risk.guards import Level, Reading
@@ -64,6 +65,7 @@ def note(reading: Reading) -> bool:
         "unit": reading.unit,
         "did": reading.did[:200],
         "no_buys": reading.no_buys,
+        "until": None if reading.until is None else moment(reading.until),
         "checked_at": now,
     }
     known = Guard.objects.filter(

@@ -1,13 +1,13 @@
 """The pre-trade gate in place: the rows that it judges by, and the prices that may be acted on."""
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
 from django.db import connection
-from django.db.models import F, Q, Sum
 from django.utils import timezone
 
 from bots import store
@@ -15,7 +15,9 @@ from bots.engine import Decision
 from bots.grid import ids
 from bots.grid.cells import Grid
 from bots.grid.wants import Idle
-from bots.models import Bot, Cell, Order
+from bots.models import Bot
+from bots.safety import exposure
+from bots.safety.exposure import Row
 from market import ingest, series
 from market.exchange import Exchange, ExchangeError, Unresolved
 from market.types import CLOSED, ZERO, OrderStatus, Side, Tick, plain
@@ -27,7 +29,6 @@ from risk.models import Policy
 GATE_LOCK = 7_204  # one tick of the account is at the gate at a time
 REFERENCE_AGE_MS = 10 * 60_000  # of the market's clock
 FUNDS_AGE = timedelta(seconds=2)
-_MINUTE = timedelta(minutes=1)
 
 
 class Funds(NamedTuple):
@@ -120,11 +121,9 @@ def passed(
 
 
 def _caps(bot: Bot, grid: Grid, thresholds: Policy) -> Caps:
-    """A bot may spend its capital, or its whole ladder where that was sized on a lower price."""
-    ladder = sum((cell.quantity * cell.low for cell in grid.cells), ZERO)
     assert bot.config is not None  # noqa: S101 - a bot without one has no orders
     return Caps(
-        bot=max(bot.config.capital, ladder),
+        bot=exposure.cap_of(bot.config.capital, grid.cells),
         pair=thresholds.pair_exposure,
         total=thresholds.total_exposure,
         bot_orders=thresholds.bot_orders,
@@ -134,62 +133,24 @@ def _caps(bot: Bot, grid: Grid, thresholds: Policy) -> Caps:
     )
 
 
-class _Row(NamedTuple):
-    """An order of any bot that is not settled yet."""
-
-    bot: int
-    symbol: str
-    side: str
-    status: str
-    price: Decimal
-    quantity: Decimal
-    filled: Decimal
-    created_at: datetime
-    booked: Decimal
-
-    @property
-    def is_live(self) -> bool:
-        return OrderStatus(self.status) not in CLOSED
-
-    @property
-    def committed(self) -> Decimal:
-        """Quote that a buy has spent or may spend and that no cell has booked yet."""
-        if self.side != Side.BUY:
-            return ZERO
-        whole = self.quantity if self.is_live else self.filled
-        return max(whole - self.booked, ZERO) * self.price
-
-
-def _unsettled() -> Iterator[_Row]:
-    found = Order.objects.filter(settled=False).annotate(
-        in_cells=Sum("fills__quantity", filter=Q(fills__booked=True), default=ZERO)
-    )
-    names = (
-        "bot_id", "symbol", "side", "status", "price", "quantity", "filled", "created_at",
-        "in_cells",
-    )  # fmt: skip
-    return (_Row(*values) for values in found.values_list(*names))
-
-
 def _standing(
     bot: Bot, loaded: store.Loaded, decision: Decision, funds: Funds | None, thresholds: Policy
 ) -> Standing:
     """What counts already. This bot's cells are those of the decision, the others' those kept."""
-    rows = list(_unsettled())
-    others = [row for row in rows if row.bot != bot.pk]
-    held = Cell.objects.exclude(config__bot=bot).filter(cost__gt=0)
-    costs = held.values_list(F("config__bot__symbol")).annotate(Sum("cost"))
-    by_pair = dict(costs)
-    for row in others:
-        by_pair[row.symbol] = by_pair.get(row.symbol, ZERO) + row.committed
+    rows = list(exposure.unsettled())
+    by_pair: dict[str, Decimal] = defaultdict(lambda: ZERO)
+    for (whose, symbol), cost in exposure.held_by_bot().items():
+        by_pair[symbol] += cost if whose != bot.pk else ZERO
+    for row in rows:
+        by_pair[row.symbol] += row.committed if row.bot != bot.pk else ZERO
     own = _own(loaded, decision)
     return Standing(
         bot=own,
-        pair=own + by_pair.get(bot.symbol, ZERO),
+        pair=own + by_pair[bot.symbol],
         total=own + sum(by_pair.values(), ZERO),
         bot_orders=sum(1 for row in rows if row.bot == bot.pk and row.is_live),
         account_orders=sum(1 for row in rows if row.is_live),
-        sent=_sent_lately(thresholds.orders_per_minute),
+        sent=exposure.sent_lately(thresholds.orders_per_minute),
         free=_free(rows, funds, loaded),
     )
 
@@ -206,7 +167,7 @@ def _own(loaded: store.Loaded, decision: Decision) -> Decimal:
 
 
 def _free(
-    rows: list[_Row], funds: Funds | None, loaded: store.Loaded
+    rows: list[Row], funds: Funds | None, loaded: store.Loaded
 ) -> Mapping[str, Decimal] | None:
     """What is free, less what was taken by orders since it was asked."""
     if funds is None:
@@ -221,10 +182,3 @@ def _free(
         elif row.symbol == instrument.symbol:
             free[instrument.base] = free.get(instrument.base, ZERO) - row.quantity
     return free
-
-
-def _sent_lately(most: int) -> int:
-    """Orders of the last minute, counted no further than to the cap."""
-    newest = Order.objects.order_by("-id").values_list("created_at", flat=True)[:most]
-    since = timezone.now() - _MINUTE
-    return sum(1 for at in newest if at > since)

@@ -163,6 +163,7 @@ def test_what_stands_in_the_way_is_to_be_read(caller: Caller) -> None:
     viewer = caller(Role.VIEWER)
     found = viewer.get("/api/risk").json()
     assert found["halts"][0]["subject"] == "bot:7"
+    assert found["exposure"]["bots"][0]["bot"] == "doge"
     assert found["stop_losses"] == [{"bot": "doge", "stop_loss": None}]
     assert found["limits"]["equity_kill"] == "0.3"
     rows = viewer.get("/api/audit", {"what": "halt"}).json()

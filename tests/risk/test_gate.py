@@ -5,7 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from market.types import OrderRequest, Side, Tick
@@ -118,6 +118,7 @@ orders = st.builds(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
 @given(st.lists(orders, max_size=30), st.integers(0, 1000), st.integers(0, 40))
 def test_no_list_of_orders_leads_beyond_any_cap(
     wanted: Sequence[OrderRequest], spent: int, sent: int
