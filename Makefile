@@ -29,7 +29,7 @@ help:
 	@echo "make shots  a picture of every page, into var/shots"
 	@echo "make plotly build the charts' bundle anew (docs/charts.md)"
 	@echo "make test-all   the slow tests too: outages, deaths, foreign clients, random faults"
-	@echo "make lint   ruff and mypy"
+	@echo "make lint   ruff (its security rules too), mypy, known vulnerabilities"
 	@echo "make lock   choose versions anew from requirements*.in"
 
 run: $(RUNTIME)
@@ -67,6 +67,7 @@ lint: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	@.ci/audit $(VENV)
 
 $(BIN)/pip:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 is needed: neither python3.11 nor python3 is one" >&2; exit 1; }

@@ -40,8 +40,10 @@ for _origin in CSRF_TRUSTED_ORIGINS:
         raise env.EnvError(
             f"CSRF_TRUSTED_ORIGINS holds {_origin!r}; accepted: http://HOST or https://HOST"
         )
-# TLS ends at a proxy in front of us. On the loopback address of one machine there is none.
-BEHIND_HTTPS = _env.flag("BEHIND_HTTPS", default=MODE != "paper" and not _ON_LOOPBACK)
+# Only programs of this machine reach it, and they call it by a loopback name: no proxy, no TLS.
+_THIS_MACHINE_ALONE = _ON_LOOPBACK and set(ALLOWED_HOSTS) <= {*_LOOPBACK, "::1"}
+# TLS ends at a proxy in front of us.
+BEHIND_HTTPS = _env.flag("BEHIND_HTTPS", default=MODE != "paper" and not _THIS_MACHINE_ALONE)
 
 # --- secrets of outside services -----------------------------------------------------------------
 TRADINGVIEW_WEBHOOK_SECRETS = _env.secrets("TRADINGVIEW_WEBHOOK_SECRET", least=32)
@@ -125,6 +127,10 @@ LOGIN_URL = "/login/"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/login/"
 PASSWORD_RESET_TIMEOUT = 3600
+# The first makes new hashes; older ones are read, and made anew when their owner logs in.
+PASSWORD_HASHERS = [
+    f"django.contrib.auth.hashers.{name}PasswordHasher" for name in ("Argon2", "PBKDF2")
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}", "OPTIONS": options}
     for name, options in (
@@ -232,7 +238,7 @@ REST_FRAMEWORK = {
     "DEFAULT_METADATA_CLASS": None,
     "EXCEPTION_HANDLER": "bots.api.errors.handle",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["bots.api.parsers.JSONParser"],
     "STRICT_JSON": True,
 }
 
@@ -250,6 +256,10 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+# What `check --deploy` says of HSTS, redirect and cookies holds everywhere but where no TLS can be.
+if _THIS_MACHINE_ALONE and not BEHIND_HTTPS:
+    SILENCED_SYSTEM_CHECKS = [f"security.W{number}" for number in ("004", "008", "012", "016")]
+# Also the longest body of a request whatever (integrations/bodies.py).
 DATA_UPLOAD_MAX_MEMORY_SIZE = 65_536
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200  # the admin's list of a hundred rows posts two fields each
 
