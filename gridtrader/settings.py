@@ -51,9 +51,11 @@ NOTION_TOKEN = _env.secret("NOTION_TOKEN")
 NOTION_TRADES_DATABASE = _env.text("NOTION_TRADES_DATABASE")
 NOTION_PORTFOLIO_DATABASE = _env.text("NOTION_PORTFOLIO_DATABASE")
 NOTION_BASE_URL = _env.url("NOTION_BASE_URL", ("http", "https"), "https://api.notion.com")
-COINGECKO_BASE_URL = _env.url(
-    "COINGECKO_BASE_URL", ("http", "https"), "https://api.coingecko.com/api/v3"
-)
+COINGECKO_BASE_URL = ""  # nobody is asked
+if _env.text("COINGECKO_BASE_URL").lower() != "off":
+    COINGECKO_BASE_URL = _env.url(
+        "COINGECKO_BASE_URL", ("http", "https"), "https://api.coingecko.com/api/v3"
+    )
 COINGECKO_API_KEY = _env.secret("COINGECKO_API_KEY")
 NOTIFY_URLS = _env.secrets("NOTIFY_URLS", least=8)
 try:
@@ -220,6 +222,7 @@ CELERY_BEAT_SCHEDULE = {
         ("forget old alerts and answers", "bots.outside.tasks.forget_old", 3_600.0),
         ("refresh instruments", "bots.tasks.refresh_instruments", 900.0),
         ("look for gaps in the candles", "integrations.tasks.repair_gaps", 600.0),
+        ("look at the whole market", "integrations.tasks.refresh_overview", 60.0),
         ("roll up hours and days", "market.tasks.roll_up", 300.0),
         ("forget what is old", "market.tasks.forget", 3_600.0),
         ("keep the account's worth", "bots.tasks.record_equity", _market_minute),

@@ -153,6 +153,18 @@ class LegacyTrade(models.Model):
         return self.title or self.page
 
 
+class StoredOverview(models.Model):
+    """What CoinGecko told last, word by word: read with every digit when it is shown."""
+
+    source = models.CharField(max_length=20, primary_key=True)
+    coins = models.TextField(help_text="answer of coins/markets")
+    market = models.TextField(help_text="answer of global")
+    fetched_at = models.DateTimeField(help_text="machine's clock")
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.fetched_at:%Y-%m-%d %H:%M}"
+
+
 class StoredAnswer(models.Model):
     """The answer to a control call with an Idempotency-Key; without a status it still runs."""
 

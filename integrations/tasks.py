@@ -1,4 +1,4 @@
-"""What Celery runs to fetch bars: gaps refilled, history filled backwards."""
+"""What Celery runs to fetch: gaps refilled, history filled backwards, the market's overview."""
 
 import logging
 
@@ -6,6 +6,7 @@ from celery import shared_task
 
 from integrations import history
 from integrations.bybit.account import gateway_from_settings
+from integrations.coingecko import overview
 from market import gaps
 from market.exchange import ExchangeError
 from market.intervals import length_ms
@@ -42,3 +43,9 @@ def backfill(symbol: str, interval: str, start: int, end: int) -> None:
         return
     if part_end < end:
         backfill.delay(symbol, interval, part_end, end)
+
+
+@shared_task
+def refresh_overview() -> None:
+    """Ask CoinGecko for the market's overview when it is time; nothing that trades reads it."""
+    overview.refresh()

@@ -65,6 +65,7 @@ def _stop() -> None:
 def _start() -> None:
     for name in [name for name in os.environ if name.startswith(OUTSIDE)]:
         del os.environ[name]
+    os.environ["COINGECKO_BASE_URL"] = "off"  # no test asks a real service
     home = Path(tempfile.mkdtemp(prefix="gridtrader-tests-"))
     stack = ExitStack()
     atexit.register(stack.close)

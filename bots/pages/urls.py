@@ -2,13 +2,14 @@
 
 from django.urls import path
 
-from bots.pages import about, bot, grid, kill, orders
+from bots.pages import about, bot, grid, kill, market, orders
 
 urlpatterns = [
     path("health/", about.health_page, name="health"),
     path("kill/", kill.kill, name="kill"),
     path("help/", about.help_page, name="help"),
     path("preferences/", about.preferences, name="preferences"),
+    path("market/", market.page, name="market"),
     path("orders/", orders.page, name="orders"),
     path("orders/export.csv", orders.export, name="orders-csv"),
     path("bots/new/", grid.new, name="new"),

@@ -31,7 +31,7 @@ def report() -> dict[str, Any]:
     if database["status"] == OK:
         parts["worker"] = _worker()
         parts["stream"] = _stream()
-        parts["candles"] = _candles()
+        parts["candles"] = candles()
     parts["exchange"] = {"status": OK, "mode": settings.MODE}
     if database["status"] == DOWN:
         status = DOWN
@@ -77,7 +77,7 @@ def _stream() -> Part:
     return _freshness("received_at", newest.received_at if newest else None, STREAM_PATIENCE)
 
 
-def _candles() -> Part:
+def candles() -> Part:
     """Bars of each pair: how old the last is (exchange clock), how many there are and lack."""
     patience = max(BAR_PATIENCE, STREAM_PATIENCE * float(settings.PAPER_SPEED))
     found = quality.qualities()

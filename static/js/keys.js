@@ -2,7 +2,7 @@
 
 import { look, setLook } from "./look.js";
 
-const GO = { d: "/", o: "/orders/", n: "/bots/new/", h: "/health/" };
+const GO = { d: "/", o: "/orders/", n: "/bots/new/", m: "/market/", h: "/health/" };
 const PATIENCE_MS = 1200;
 let awaited = 0;
 
