@@ -15,6 +15,10 @@ sum = $(firstword $(shell cksum < $(1)))
 RUNTIME := $(VENV)/.runtime-$(call sum,requirements.txt)
 DEV := $(VENV)/.dev-$(call sum,requirements-dev.txt)
 
+# Test processes, each with its own PostgreSQL and Redis. Tests wait more than they compute.
+PROCESSES ?= 3
+SPREAD := -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
+
 FIND_CHROMIUM := { command -v chromium || command -v chromium-browser || command -v google-chrome; }
 
 .PHONY: help run shots plotly test test-all test-timescale faults bench lint lock browser
@@ -37,7 +41,7 @@ run: $(RUNTIME)
 
 test: $(DEV) browser
 	@CHROMIUM="$${CHROMIUM:-$$($(FIND_CHROMIUM) || echo /usr/bin/chromium)}" \
-	exec $(BIN)/python -m pytest $(ARGS)
+	exec $(BIN)/python -m pytest $(SPREAD) $(ARGS)
 
 test-all:
 	@$(MAKE) --no-print-directory test ARGS="-m 'slow or not slow' $(ARGS)"

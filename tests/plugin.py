@@ -1,11 +1,17 @@
-"""Pytest plugin: a throw-away PostgreSQL and Redis, up before Django's settings load."""
+"""Pytest plugin: a throw-away PostgreSQL and Redis, up before Django's settings load.
+
+With several test processes (`-n`) each has its own pair; the one that hands tests out has none.
+"""
 
 import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+
+import pytest
 
 from gridtrader.folder import Hold
 from gridtrader.hosting import serving
@@ -62,22 +68,33 @@ def _stop() -> None:
         up.close()
 
 
-def _start() -> None:
+def _isolate() -> Path:
+    """Settings for tests, in a folder that is gone at the end."""
     for name in [name for name in os.environ if name.startswith(OUTSIDE)]:
         del os.environ[name]
     os.environ["COINGECKO_BASE_URL"] = "off"  # no test asks a real service
     home = Path(tempfile.mkdtemp(prefix="gridtrader-tests-"))
-    stack = ExitStack()
-    atexit.register(stack.close)
-    stack.callback(shutil.rmtree, home, ignore_errors=True)
-    postgres, redis = of_folder(home, durable=False)
-    stack.callback(_stop)
-    _serve(TimescalePostgres.like(postgres, Path(TIMESCALE)) if TIMESCALE else postgres)
-    _serve(redis)
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
     os.environ["GRIDTRADER_ENV_FILE"] = os.devnull
     os.environ["GRIDTRADER_DATA_DIR"] = str(home)
     os.environ["DJANGO_SETTINGS_MODULE"] = "gridtrader.settings"
+    return home
 
 
-if "PYTEST_XDIST_WORKER" not in os.environ:  # workers use the servers of their parent
-    _start()
+def start() -> None:
+    """Servers of this process alone; they end with it."""
+    postgres, redis = of_folder(_isolate(), durable=False)
+    atexit.register(_stop)
+    _serve(TimescalePostgres.like(postgres, Path(TIMESCALE)) if TIMESCALE else postgres)
+    _serve(redis)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
+    """A wrapper goes before pytest-django, which loads the settings here."""
+    hands_out = early_config.known_args_namespace.numprocesses
+    if hands_out and "PYTEST_XDIST_WORKER" not in os.environ:
+        _isolate()
+    else:
+        start()
+    yield

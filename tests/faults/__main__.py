@@ -46,8 +46,9 @@ def main() -> int:
 
 def _run(seeds: range) -> Iterator[Row]:
     """The verdicts of these seeds, in this process."""
-    from tests import plugin  # noqa: F401 - starts PostgreSQL and Redis
+    from tests import plugin
 
+    plugin.start()
     with _database():
         from tests.faults.run import forget, run
 
