@@ -10,15 +10,19 @@ from django.utils import timezone
 
 from bots.engine import Permit
 from bots.models import Bot, Order
+from bots.safety import guarding
 from bots.store import Lease, LostLease, hold, renew
+from market import ingest
 from market.exchange import (
     USUAL,
     AlreadyExists,
     Broken,
     Cancelled,
     ExchangeError,
+    Misfit,
     NoSuchOrder,
     NotSent,
+    NotTrading,
     Patience,
     Placed,
     RateLimited,
@@ -27,6 +31,7 @@ from market.exchange import (
 )
 from market.types import POST_ONLY_REFUSED, OrderRequest, OrderStatus, Side, TimeInForce
 from market.types import Order as DomainOrder
+from risk import guards
 
 Named = TypeVar("Named", OrderRequest, DomainOrder)
 
@@ -94,8 +99,10 @@ class DatabaseJournal:
                 )  # fmt: skip
             case Refused():
                 self._park(order, error.reason, now + patience.refusal_rest)
+                _follow(order, error)
             case Broken():
                 self._park(order, str(error), now + patience.broken_rest)
+                guarding.note(guards.access(str(error)))
             case NotSent():
                 self._move(
                     order.client_id, (OrderStatus.SENT,), OrderStatus.NEVER_SENT,
@@ -174,6 +181,14 @@ class DatabaseJournal:
         moved = Order.objects.filter(client_id__in=free, status=status)
         names = set(moved.values_list("client_id", flat=True))
         return [order for order in orders if order.client_id in names]
+
+
+def _follow(order: OrderRequest, error: Refused) -> None:
+    """What a refusal says of the pair, beyond the order."""
+    if isinstance(error, NotTrading):
+        guarding.note(guards.listing(order.symbol, error.reason))
+    elif isinstance(error, Misfit):
+        ingest.doubt(order.symbol)
 
 
 def _until(error: RateLimited) -> timedelta:

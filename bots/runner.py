@@ -16,6 +16,7 @@ from bots.journal import DatabaseJournal
 from bots.lookup import settle_unknown
 from bots.models import Bot
 from bots.safety import pretrade
+from bots.safety.agreement import Entrance
 from bots.safety.guarding import subjects_of
 from market import ingest
 from market.exchange import USUAL, Exchange, Patience
@@ -26,6 +27,7 @@ from risk.rules import FREE, Limits, halted, leaving, withheld
 PRICE_AGE = timedelta(seconds=5)  # an older price is asked for again
 LOOKS_AGAIN = 20  # ticks in a row by one caller; then the next beat goes on
 _wallet = pretrade.Wallet()
+_entrance = Entrance()
 
 State = Bot.State
 Push = Callable[[Bot], None]
@@ -84,10 +86,11 @@ def _save(
     lease: store.Lease, loaded: store.Loaded, decision: Decision, price: Tick, exchange: Exchange
 ) -> Decision:
     """Keep what passes the pre-trade gate. Balances that seem too small are asked for again."""
+    closed = _entrance.objection(exchange) if decision.place else ""
     funds = _wallet.funds(exchange) if decision.place else None
     with transaction.atomic():
-        allowed = pretrade.passed(lease.bot, loaded, decision, price, funds)
-        if allowed.place == decision.place or funds is None:
+        allowed = pretrade.passed(lease.bot, loaded, decision, price, funds, closed=closed)
+        if allowed.place == decision.place or funds is None or closed:
             store.save(lease, loaded, allowed)
             return allowed
     funds = _wallet.funds(exchange, timedelta(0))

@@ -12,10 +12,12 @@ from bots.books import reconcile, samples
 from bots.control import NotPossible
 from bots.grid.levels import InvalidGrid
 from bots.models import Bot
+from bots.safety import guarding
 from bots.safety.guarding import counted_in
 from integrations.bybit.account import gateway_from_settings
 from market import ingest
 from market.exchange import ExchangeError
+from risk import guards
 from risk.calls import Tally
 
 log = logging.getLogger(__name__)
@@ -59,12 +61,15 @@ def sweep() -> None:
 
 @shared_task
 def refresh_instruments() -> None:
-    """Take in the exchange's filters again; they change twice a month."""
+    """Take in the exchange's filters again, which change twice a month, and what is not traded."""
     symbols = sorted(set(Bot.objects.values_list("symbol", flat=True)))
     try:
-        ingest.refresh_instruments(_gateway, symbols)
+        closed = ingest.refresh_instruments(_gateway, symbols)
     except ExchangeError as error:
         log.warning("filters not refreshed: %s", error)
+        return
+    for symbol in symbols:
+        guarding.note(guards.listing(symbol, closed.get(symbol, "")))
 
 
 @shared_task

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from datetime import timedelta
-from typing import Protocol
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import NamedTuple, Protocol
 
 from market.types import Balance, Candle, Fill, Instrument, Order, OrderRequest, Tick
 
@@ -27,6 +28,14 @@ class AlreadyExists(Refused):
 
 class WouldTake(Refused):
     """A post-only order that would have taken: the market has passed its price."""
+
+
+class Misfit(Refused):
+    """The pair's filters do not take it: those that we know may be old, so ask for them again."""
+
+
+class NotTrading(Refused):
+    """The pair does not trade now, or not for this key."""
 
 
 class NoSuchOrder(Refused):
@@ -92,11 +101,30 @@ SHORTEST_TURN = timedelta(milliseconds=250)
 USUAL = Patience()
 
 
+class FeeRates(NamedTuple):
+    """Shares of the traded value, e.g. 0.001; a negative maker rate is a rebate."""
+
+    maker: Decimal
+    taker: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTerms:
+    """What our key may do on the exchange, and until when."""
+
+    read_only: bool = False
+    may_trade_spot: bool = True
+    may_withdraw: bool = False
+    bound_to_addresses: bool = True
+    expires: datetime | None = None
+    is_known: bool = True  # False where the exchange has no way to ask
+
+
 class Exchange(Protocol):
     """One account on one spot exchange. Every method may raise ExchangeError."""
 
     def instruments(self, symbols: Sequence[str]) -> Sequence[Instrument]:
-        """The filters of these pairs. Raises Refused for a pair the exchange does not trade."""
+        """The filters of these pairs. Raises NotTrading for a pair the exchange does not trade."""
 
     def tick(self, symbol: str) -> Tick:
         """Last trade, best bid and best ask."""
@@ -111,7 +139,7 @@ class Exchange(Protocol):
     def place(self, order: OrderRequest) -> str:
         """Send an order and return the exchange's order id: accepted for processing, no more.
 
-        Raises AlreadyExists, WouldTake, Refused, NotSent, Unresolved, Broken.
+        Raises AlreadyExists, WouldTake, Misfit, NotTrading, Refused, NotSent, Unresolved, Broken.
         """
 
     def place_many(
@@ -142,3 +170,12 @@ class Exchange(Protocol):
 
     def balances(self) -> Sequence[Balance]:
         """All coins of the account that are not zero."""
+
+    def fee_rates(self, symbol: str) -> FeeRates:
+        """What this account pays on a pair. Raises also where the exchange does not tell."""
+
+    def key_terms(self) -> KeyTerms:
+        """What our key may do."""
+
+    def server_time_ms(self) -> int:
+        """The exchange's wall clock, ms; signatures are checked against it, not facts."""

@@ -6,13 +6,17 @@ back below it: a lower threshold (hysteresis), or time (cooldown).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
+from market.exchange import KeyTerms
 from market.types import ZERO, Candle
 from market.volatility import MINUTE_MS, change, median, spread, spreads
 
 RANGE_MS = 5 * MINUTE_MS
+KEY_DAYS = Decimal(14)  # a key that ends sooner is worth an alert
+SHOWN = 3  # of many things in one sentence
 LEAST_STRETCHES = 12  # five-minute ranges, an hour of them, before their median means anything
 
 
@@ -186,15 +190,57 @@ def clock(offset_ms: Decimal, *, warn: Decimal, stop: Decimal, before: Level) ->
 def differences(name: str, found: Sequence[str], unit: str) -> Reading:
     """Things that we and the exchange see differently, and that last; buys are withheld."""
     level = Level.TRIPPED if found else Level.CLEAR
-    did = f"buys withheld: {'; '.join(found[:3])}" if found else ""
+    did = f"buys withheld: {'; '.join(found[:SHOWN])}" if found else ""
     return Reading(name, "all", Decimal(len(found)), ZERO, unit, level, did[:200], no_buys=True)
 
 
-def foreign(count: int) -> Reading:
+def listing(symbol: str, trouble: str) -> Reading:
+    """Whether the exchange trades a pair; buys are withheld while it does not."""
+    level = Level.TRIPPED if trouble else Level.CLEAR
+    did = f"buys withheld: {trouble}" if trouble else ""
+    return Reading("listing", f"pair:{symbol}", None, None, "", level, did[:200], no_buys=True)
+
+
+def access(trouble: str) -> Reading:
+    """Whether the exchange lets this account trade; a person has to mend what is wrong."""
+    level = Level.TRIPPED if trouble else Level.CLEAR
+    did = f"buys withheld: {trouble}" if trouble else ""
+    return Reading("access", "all", None, None, "", level, did[:200], no_buys=True)
+
+
+def api_key(key: KeyTerms, now: datetime) -> Reading:
+    """What a key may do: one that could take coins away, or cannot trade, stops buys."""
+    left = None if key.expires is None else Decimal((key.expires - now) // timedelta(days=1))
+    ends = "" if key.expires is None else f"it ends on {key.expires:%Y-%m-%d}"
+    level, did = Level.CLEAR, ""
+    if trouble := _no_key_for_us(key, left):
+        level, did = Level.TRIPPED, f"buys withheld: {trouble}"
+    elif not key.is_known:
+        level, did = Level.WARNING, "alert: what the key may do cannot be read"
+    elif not key.bound_to_addresses:
+        level, did = Level.WARNING, f"alert: the key works from any address; {ends or 'bind it'}"
+    elif left is not None and left < KEY_DAYS:
+        level, did = Level.WARNING, f"alert: the key is about to end; {ends}"
+    return Reading("API key", "all", left, KEY_DAYS, "days left", level, did, no_buys=True)
+
+
+def _no_key_for_us(key: KeyTerms, days_left: Decimal | None) -> str:
+    """Why a key is refused; "" for one that is accepted."""
+    if key.may_withdraw:
+        return "the key may withdraw coins; one that may trade spot and no more is accepted"
+    if key.read_only or not key.may_trade_spot:
+        return "the key may not trade spot; one that may is accepted"
+    if days_left is not None and days_left < 0:
+        return "the key has ended; a new one is accepted"
+    return ""
+
+
+def foreign(orders: Sequence[str]) -> Reading:
     """Orders on the account that are not of our making: shown, never touched."""
-    level = Level.WARNING if count else Level.CLEAR
-    did = f"alert: {count} foreign orders on the account, left alone" if count else ""
-    return Reading("foreign orders", "all", Decimal(count), ZERO, "orders", level, did)
+    level = Level.WARNING if orders else Level.CLEAR
+    shown = "; ".join(orders[:SHOWN])
+    did = f"alert: {len(orders)} foreign on the account, left alone: {shown}" if orders else ""
+    return Reading("foreign orders", "all", Decimal(len(orders)), ZERO, "orders", level, did[:200])
 
 
 def is_below(level: Decimal, last: Decimal, bid: Decimal) -> bool:

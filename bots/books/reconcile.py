@@ -93,11 +93,11 @@ def compare(exchange: Exchange) -> Comparison:
     since = _since(first, timedelta(days=1))
     their_fills = list(exchange.fills_since(since)) if since is not None else []
     wallet = {balance.coin: balance.total for balance in exchange.balances()}
-    our_ids = set(Order.objects.values_list("client_id", flat=True))
+    tags = set(Bot.objects.values_list("tag", flat=True))
     our_open = {client_id for client_id, _ in _thought_open()}
     our_fills = set(Fill.objects.values_list("exec_id", flat=True))
-    listed = {order.client_id for order in theirs_open if _is_ours(order.client_id, our_ids)}
-    executed = {fill.exec_id for fill in their_fills if _is_ours(fill.client_id, our_ids)}
+    listed = {order.client_id for order in theirs_open if ids.is_ours(order.client_id, tags)}
+    executed = {fill.exec_id for fill in their_fills if ids.is_ours(fill.client_id, tags)}
     books = ledger.balances()
     differences = [
         *_missing("open order", our_open, listed),
@@ -115,14 +115,6 @@ def compare(exchange: Exchange) -> Comparison:
         foreign_orders=len(theirs_open) - len(listed),
         foreign_executions=len(their_fills) - len(executed),
         differences=differences,
-    )
-
-
-def _is_ours(client_id: str, known: set[str]) -> bool:
-    """Ours by our records, or by a prefix that only we make: an orphan is ours, not foreign."""
-    slot = ids.slot(client_id)
-    return client_id in known or (
-        slot is not None and Bot.objects.filter(tag=slot.grid.rpartition("v")[0]).exists()
     )
 
 

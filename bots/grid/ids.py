@@ -1,6 +1,7 @@
 """Client order ids: a pure function of grid, cell, trip, kind and attempt, and back again."""
 
 import re
+from collections.abc import Collection
 from typing import NamedTuple
 
 from market.types import Side
@@ -11,6 +12,8 @@ _SIDES = {"B": Side.BUY, "S": Side.SELL, EXIT: Side.SELL}
 _PATTERN = re.compile(
     r"(?P<grid>[a-z0-9]+)-(?P<cell>\d+)-(?P<trip>\d+)-(?P<kind>[BSX])-(?P<attempt>\d+)", re.ASCII
 )
+
+_MADE_BY_US = re.compile(r"g[a-z0-9]{7}v\d+", re.ASCII)
 
 
 class Slot(NamedTuple):
@@ -46,6 +49,17 @@ def slot(client_id: str) -> Slot | None:
         return None
     cell, trip, attempt = (int(match[name]) for name in ("cell", "trip", "attempt"))
     return Slot(match["grid"], cell, trip, match["kind"], attempt)
+
+
+def is_ours(client_id: str, tags: Collection[str] = ()) -> bool:
+    """Whether an id is of our making, by its form or by the tag of one of our bots.
+
+    What is not is foreign and never touched; an orphan of ours is ours.
+    """
+    found = slot(client_id)
+    if found is None:
+        return False
+    return bool(_MADE_BY_US.fullmatch(found.grid)) or found.grid.rpartition("v")[0] in tags
 
 
 def kind_of(side: Side) -> str:

@@ -5,9 +5,8 @@ it is away, orders are told to be ours by their client ids, and a file stands fo
 """
 
 import logging
-import re
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
@@ -20,7 +19,6 @@ from bots.grid import ids
 from bots.models import Bot, Order
 from market.exchange import USUAL, Exchange, ExchangeError
 from market.types import OPEN, OrderStatus
-from market.types import Order as DomainOrder
 from risk import halts
 from risk.models import Halt
 
@@ -36,7 +34,6 @@ UNTENDED = timedelta(seconds=4)  # then somebody else carries the kill on
 WATCH_S = 5.0  # between two looks while a kill that is done stands
 IN_FLIGHT_FOR = timedelta(minutes=1)  # older orders of unknown fate are listed, or are nowhere
 
-_MADE_BY_US = re.compile(r"g[a-z0-9]{7}v\d+", re.ASCII)
 DATABASE_AWAY = (DatabaseError, InterfaceError)
 
 State = Halt.State
@@ -82,7 +79,7 @@ def step(exchange: Exchange, course: Course, *, database: bool = True) -> Course
     """
     tags = _tags() if database else set()
     try:
-        listed = [order for order in exchange.open_orders() if is_ours(order, tags)]
+        listed = [order for order in exchange.open_orders() if ids.is_ours(order.client_id, tags)]
     except ExchangeError as error:
         course = _with_trouble(course, f"open orders are not to be seen: {error}")
         _cancel(exchange, _thought_alive() if database else [])  # blind, but better than waiting
@@ -122,14 +119,6 @@ def _with_trouble(course: Course, trouble: str) -> Course:
     late = timezone.now() - course.committed_at > IN_TIME
     state = State.INCOMPLETE if late and course.first_empty_at is None else course.state
     return replace(course, trouble=trouble[:300], state=state)
-
-
-def is_ours(order: DomainOrder, tags: Collection[str] = ()) -> bool:
-    """Whether an id is of our making; foreign orders are never touched."""
-    slot = ids.slot(order.client_id)
-    if slot is None:
-        return False
-    return bool(_MADE_BY_US.fullmatch(slot.grid)) or slot.grid.rpartition("v")[0] in tags
 
 
 def _tags() -> set[str]:

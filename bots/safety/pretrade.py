@@ -89,9 +89,17 @@ def _reference(tick: Tick) -> Decimal | None:
 
 
 def passed(
-    bot: Bot, loaded: store.Loaded, decision: Decision, price: Tick, funds: Funds | None
+    bot: Bot,
+    loaded: store.Loaded,
+    decision: Decision,
+    price: Tick,
+    funds: Funds | None,
+    *,
+    closed: str = "",
 ) -> Decision:
     """A decision without the orders that may not go: their cells idle, with the reason.
+
+    `closed` is why none may, unless all are to leave the market.
 
     Runs in the transaction that saves it. The account is locked until that ends, so that ticks
     of several bots cannot each take the last of what is left.
@@ -102,22 +110,28 @@ def passed(
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [GATE_LOCK])
     thresholds = policy.current()
     slots = {order.client_id: ids.slot(order.client_id) for order in decision.place}
+    leaving = all(slot is not None and slot.is_exit for slot in slots.values())
+    if closed and not leaving:
+        return _without(decision, dict.fromkeys(slots, closed))
     verdict = gate.judge(
         decision.place,
         loaded.grid.instrument,
         price,
         _standing(bot, loaded, decision, funds, thresholds),
         _caps(bot, decision.grid, thresholds),
-        leaving=all(slot is not None and slot.is_exit for slot in slots.values()),
+        leaving=leaving,
     )
-    if not verdict.refused:
+    return _without(decision, verdict.refused)
+
+
+def _without(decision: Decision, refused: Mapping[str, str]) -> Decision:
+    """A decision without these orders, by client id; the text is the reason of their cells."""
+    if not refused:
         return decision
-    idle = [
-        Idle(slot.cell, f"risk: {verdict.refused[name]}")
-        for name, slot in slots.items()
-        if slot is not None and name in verdict.refused
-    ]
-    return replace(decision, place=verdict.passed, idle=(*decision.idle, *idle))
+    slots = ((name, ids.slot(name)) for name in refused)
+    idle = [Idle(slot.cell, f"risk: {refused[name]}") for name, slot in slots if slot is not None]
+    kept = tuple(order for order in decision.place if order.client_id not in refused)
+    return replace(decision, place=kept, idle=(*decision.idle, *idle))
 
 
 def _caps(bot: Bot, grid: Grid, thresholds: Policy) -> Caps:

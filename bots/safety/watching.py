@@ -1,4 +1,4 @@
-"""What the watchdog measures: volatility, calls, equity, BTC, silence, clock, and the books."""
+"""What the watchdog measures in the database: volatility, calls, equity, BTC, silence."""
 
 import logging
 import time
@@ -10,17 +10,16 @@ from decimal import Decimal
 from django.db.models import Max
 from django.utils import timezone
 
-from bots.books import ledger, reconcile
-from bots.models import Bot, CapitalMove, Fill, Order
-from bots.safety import guarding, killing
+from bots.books import ledger
+from bots.models import Bot, CapitalMove
+from bots.safety import guarding
 from bots.safety.guarding import BTC_FILTERED, standing
 from bots.safety.stoploss import StopLosses
-from integrations.bybit.gateway import Gateway
 from market import series
 from market.models import Price
-from market.types import OPEN, ZERO, plain
+from market.types import ZERO
 from market.volatility import MINUTE_MS, StabilityRule, stability
-from risk import audit, calls, guards, halts, policy, pulse
+from risk import calls, guards, halts, policy, pulse
 from risk.guards import Level, Reading
 from risk.models import EquityPoint, Guard, Policy
 
@@ -200,89 +199,3 @@ def _btc_gate(price: Price | None, bots: list[Bot], thresholds: Policy) -> Readi
         "BTC gate", BTC_FILTERED, moved, thresholds.btc_closes, "share an hour", level,
         f"buys withheld: {reason}" if reason else "", no_buys=True,
     )  # fmt: skip
-
-
-class Books:
-    """The guards that ask the exchange: its clock, its open orders, its wallet."""
-
-    def __init__(self, exchange: Gateway) -> None:
-        self._exchange = exchange
-        self._residuals: Mapping[str, Decimal] = {}
-        self._orders: frozenset[str] = frozenset()
-
-    def check(self) -> None:
-        """Look once. Raises ExchangeError, DatabaseError."""
-        self._check_clock()
-        if not Bot.objects.exclude(deployed_at=None).exists():
-            return
-        self._check_orders()
-        self._check_wallet()
-
-    def _check_clock(self) -> None:
-        thresholds = policy.current()
-        began = time.time()
-        theirs = self._exchange.server_time_ms()
-        ours = (began + time.time()) / 2 * 1000
-        guarding.note(
-            guards.clock(
-                Decimal(round(ours - theirs)),
-                warn=Decimal(thresholds.clock_warn),
-                stop=Decimal(thresholds.clock_stop),
-                before=standing("clock", "all"),
-            )
-        )
-
-    def _check_orders(self) -> None:
-        """Orders that one side alone thinks open, at two looks: messages take a moment."""
-        known = set(Order.objects.filter(status__in=OPEN).values_list("client_id", flat=True))
-        listed = self._exchange.open_orders()
-        after = set(Order.objects.filter(status__in=OPEN).values_list("client_id", flat=True))
-        tags = set(Bot.objects.values_list("tag", flat=True))
-        ours = {order.client_id for order in listed if killing.is_ours(order, tags)}
-        differ = frozenset((known & after) ^ ours) - (known ^ after)
-        lasting = sorted(differ & self._orders)
-        self._orders = differ
-        guarding.note(guards.differences("reconcile", lasting, "orders"))
-        guarding.note(guards.foreign(len(listed) - len(ours)))
-
-    def _check_wallet(self) -> None:
-        """What the wallet holds beside our books; what lasts came or left from outside."""
-        residuals = self._difference()
-        if residuals is None:
-            return
-        lasting = {c: d for c, d in residuals.items() if self._residuals.get(c) == d}
-        self._residuals = residuals
-        found = [f"{coin} {plain(amount)}" for coin, amount in sorted(lasting.items())]
-        guarding.note(guards.differences("accounting", found, "coins"))
-        if lasting and _executions_agree(self._exchange):
-            for coin, amount in lasting.items():
-                _book_outside_move(coin, amount)
-            self._residuals = {}
-
-    def _difference(self) -> dict[str, Decimal] | None:
-        """Wallet less books, by coin; None when our books moved while we looked."""
-        reconcile.sweep(self._exchange)
-        fills = Fill.objects.count()
-        books = ledger.balances()
-        wallet = {balance.coin: balance.total for balance in self._exchange.balances()}
-        if Fill.objects.count() != fills:
-            return None
-        coins = wallet.keys() | books.keys()
-        found = {coin: wallet.get(coin, ZERO) - books.get(coin, ZERO) for coin in coins}
-        return {coin: amount for coin, amount in found.items() if amount}
-
-
-def _book_outside_move(coin: str, amount: Decimal) -> None:
-    """Coins came or left by another way than our orders: into the books, and told."""
-    word = "deposit or purchase" if amount > 0 else "withdrawal or sale"
-    reason = f"seen on the account: {word} from outside"
-    CapitalMove.objects.create(coin=coin, amount=amount, reason=reason)
-    audit.record(
-        "capital", coin, who=guarding.WHO, origin="wallet", after={"amount": amount}, reason=reason
-    )
-    log.critical("ALARM %s %s: %s", plain(amount), coin, reason)
-
-
-def _executions_agree(exchange: Gateway) -> bool:
-    found = reconcile.compare(exchange).differences
-    return not any(difference.what.startswith("execution ") for difference in found)

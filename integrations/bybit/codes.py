@@ -26,14 +26,14 @@ class Action(StrEnum):
     KEEP_AWAY = "ten minutes without requests but a cancel a minute, then look up"
     WAIT = "wait for the limit to pass, look up, then resend the same id"
     SYNC_CLOCK = "measure the clock again, then resend the same id once"
-    FIX = "a fault of ours or of the filters: never resend it unchanged"
+    FIX = "never resend it unchanged, and ask for the pair's filters again"
     REPRICE = "the price is overtaken: decide again"
     PARK_FUNDS = "park the level and read the wallet again"
     PARK_PRICE = "park the level until the price limit admits it"
     STOP_ADDING = "place no more orders before some are closed"
     NOTHING = "what was wanted is so already"
-    STOP_BOT = "stop this bot and alert"
-    STOP_ALL = "stop all trading and alert"
+    WITHHOLD = "withhold the pair's buys and alert, until its listing says that it trades"
+    STOP_ALL = "withhold all buys and alert, until the keys are seen to work again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ CODES: dict[int, Code] = {
     ),
     **_rows(
         Means.REFUSED,
-        Action.STOP_BOT,
+        Action.WITHHOLD,
         {
             10029: "symbol is not on the key's list",
             110074: "contract is not trading",
@@ -230,7 +230,7 @@ CODES: dict[int, Code] = {
             110043: "leverage is so already",
         },
     ),
-    110100: Code(Means.REFUSED, Action.STOP_BOT, "not available in demo trading"),
+    110100: Code(Means.REFUSED, Action.WITHHOLD, "not available in demo trading"),
 }
 
 UNKNOWN = Code(Means.UNRESOLVED, Action.LOOK_UP, "not a code we know")

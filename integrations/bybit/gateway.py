@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from decimal import Decimal
-from typing import NamedTuple
 
 from integrations.bybit import wire
 from integrations.bybit.client import Revealing
@@ -21,8 +19,18 @@ from integrations.bybit.limits import Limits
 from integrations.bybit.orders import Orders
 from integrations.bybit.orders import checked_client_id as _client_id
 from integrations.bybit.orders import checked_symbol as _symbol
+from integrations.bybit.refusals import NoSuchPath
 from integrations.bybit.session import TIMEOUT, Answer, Session, Told
-from market.exchange import USUAL, Cancelled, ExchangeError, Placed, Refused, Unresolved
+from market.exchange import (
+    USUAL,
+    Cancelled,
+    ExchangeError,
+    FeeRates,
+    KeyTerms,
+    NotTrading,
+    Placed,
+    Unresolved,
+)
 from market.types import Balance, Candle, Fill, Instrument, Order, OrderRequest, Tick
 
 WEEK_MS = 7 * 86_400_000
@@ -36,13 +44,6 @@ BAR_MS = {str(minutes): minutes * 60_000 for minutes in MINUTES} | {
     "W": WEEK_MS,
     "M": 31 * 86_400_000,  # the longest there is
 }
-
-
-class FeeRates(NamedTuple):
-    """Shares of the traded value, e.g. 0.001; a negative maker rate is a rebate."""
-
-    maker: Decimal
-    taker: Decimal
 
 
 class Gateway:
@@ -79,7 +80,7 @@ class Gateway:
     # Market --------------------------------------------------------------------------------------
 
     def instruments(self, symbols: Sequence[str]) -> Sequence[Instrument]:
-        """The filters of these pairs. Raises Refused for a pair that is not open for trading."""
+        """The filters of these pairs. Raises NotTrading for a pair that is not open."""
         found = [self._instrument(symbol) for symbol in symbols]
         # Replaced, never changed: other threads read it.
         self._instruments = self._instruments | {pair.symbol: pair for pair in found}
@@ -90,7 +91,7 @@ class Gateway:
         for row in records(answer.result, "list"):
             if row.get("symbol") == symbol and row.get("status") == "Trading":
                 return wire.instrument(row)
-        raise Refused(NO_SUCH_SYMBOL, f"{symbol} is not open for spot trading")
+        raise NotTrading(NO_SUCH_SYMBOL, f"{symbol} is not open for spot trading")
 
     def tick(self, symbol: str) -> Tick:
         """Last trade, best bid and best ask, on the exchange's clock.
@@ -264,9 +265,12 @@ class Gateway:
         row = _only(answer, "symbol", symbol)
         return FeeRates(number(row, "makerFeeRate"), number(row, "takerFeeRate"))
 
-    def api_key_permissions(self) -> wire.KeyInfo:
-        """What our key may do, and until when."""
-        return wire.key_info(self._session.get("get_api_key_information").result)
+    def key_terms(self) -> KeyTerms:
+        """What our key may do; not known from a server without that path, as Bybit's is not."""
+        try:
+            return wire.key_terms(self._session.get("get_api_key_information").result)
+        except NoSuchPath:
+            return KeyTerms(is_known=False)
 
 
 def _only(answer: Answer, name: str, value: str) -> Row:

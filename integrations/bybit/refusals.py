@@ -3,12 +3,14 @@
 from http import HTTPStatus
 
 from integrations.bybit.buckets import BAN_S
-from integrations.bybit.codes import Means, code
+from integrations.bybit.codes import Action, Code, Means, code
 from market.exchange import (
     AlreadyExists,
     Broken,
     ExchangeError,
+    Misfit,
     NoSuchOrder,
+    NotTrading,
     RateLimited,
     Refused,
     Unresolved,
@@ -50,16 +52,25 @@ def error_for(number: int, message: str, now_ms: int, reset_ms: int | None = Non
             return ClockSkew(f"{number}: {said}; set the machine's clock")
         case Means.UNRESOLVED:
             return Unresolved(f"{number}: {said}")
-        case definite:
-            return _DEFINITE[definite](number, said)
+        case _:
+            return _definite(row)(number, said)
 
 
-_DEFINITE: dict[Means, type[Refused]] = {
-    Means.REFUSED: Refused,
-    Means.EXISTS: AlreadyExists,
-    Means.GONE: NoSuchOrder,
-    Means.CROSSED: WouldTake,
-}
+def _definite(row: Code) -> type[Refused]:
+    """What a definite no asks of the caller."""
+    match row:
+        case Code(means=Means.EXISTS):
+            return AlreadyExists
+        case Code(means=Means.GONE):
+            return NoSuchOrder
+        case Code(means=Means.CROSSED):
+            return WouldTake
+        case Code(action=Action.FIX):
+            return Misfit
+        case Code(action=Action.WITHHOLD):
+            return NotTrading
+        case _:
+            return Refused
 
 
 def error_for_status(status: int, now_ms: int, reset_ms: int | None = None) -> ExchangeError:

@@ -1,7 +1,6 @@
 """Bybit's rows and frames read into our words: tolerant of new fields, strict on those we use."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -20,6 +19,7 @@ from integrations.bybit.fields import (
     stamp,
     text,
 )
+from market.exchange import KeyTerms
 from market.types import (
     ZERO,
     Balance,
@@ -56,17 +56,6 @@ TIMES_IN_FORCE = {
 SIDES = {"Buy": Side.BUY, "Sell": Side.SELL}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NO_REASON = frozenset({"", "EC_NoError", "UNKNOWN"})
-
-
-@dataclass(frozen=True, slots=True)
-class KeyInfo:
-    """What an API key may do (Bybit v5, user/query-api)."""
-
-    read_only: bool
-    may_trade_spot: bool
-    may_withdraw: bool
-    bound_to_addresses: bool
-    expires: datetime | None
 
 
 def order(row: Row) -> Order:
@@ -213,15 +202,15 @@ def _candle(symbol: str, interval: str, row: Row, *, closed: bool) -> Candle:
     return candle
 
 
-def key_info(result: Row) -> KeyInfo:
-    """Permissions of the key that asked."""
+def key_terms(result: Row) -> KeyTerms:
+    """What the key that asked may do (Bybit v5, user/query-api)."""
     permissions, addresses = record(result, "permissions"), _words(result, "ips")
     expires = optional_text(result, "expiredAt")
     try:
         until = datetime.fromisoformat(expires) if expires else EPOCH
     except ValueError as error:
         raise MalformedMessage(f"expiredAt should be a time, not {expires!r:.80}") from error
-    return KeyInfo(
+    return KeyTerms(
         read_only=field(result, "readOnly") != 0,
         may_trade_spot="SpotTrade" in _words(permissions, "Spot"),
         may_withdraw="Withdraw" in _words(permissions, "Wallet"),

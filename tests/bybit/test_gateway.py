@@ -315,7 +315,7 @@ def test_fee_rates_clock_and_key(bybit: FakeRest, gateway: Gateway) -> None:
     )
     assert gateway.fee_rates("DOGEUSDT") == (Decimal("-0.0001"), Decimal("0.001"))
     assert gateway.server_time_ms() == 1_763_000_000_123
-    key = gateway.api_key_permissions()
+    key = gateway.key_terms()
     assert (key.read_only, key.may_trade_spot, key.may_withdraw) == (False, True, True)
     assert not key.bound_to_addresses
     assert key.expires is not None

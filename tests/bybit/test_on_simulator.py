@@ -197,7 +197,7 @@ def test_candles_of_the_tape(venue: Simulator, exchange: Gateway) -> None:
 
 def test_fee_rates_key_and_clock(exchange: Gateway) -> None:
     assert exchange.fee_rates(PAIR) == (Decimal("0.001"), Decimal("0.001"))
-    key = exchange.api_key_permissions()
+    key = exchange.key_terms()
     assert key.may_trade_spot
     assert not key.may_withdraw
     assert exchange.server_time_ms() > 1_700_000_000_000

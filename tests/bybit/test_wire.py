@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from integrations.bybit import quotes, wire
 from integrations.bybit.fields import MalformedMessage
+from market.exchange import KeyTerms
 from market.types import OrderStatus, Side, Tick, TimeInForce
 from tests.bybit.rows import book_row, coin_row, execution_row, instrument_row, order_row
 
@@ -129,10 +130,10 @@ def test_only_spot_trades_are_fills(changes: dict[str, Any], expected: bool) -> 
 
 
 def test_a_key_that_never_expires() -> None:
-    info = wire.key_info(
+    info = wire.key_terms(
         {"permissions": {}, "readOnly": 1, "ips": ["1.2.3.4"], "expiredAt": "1970-01-01T00:00:00Z"}
     )
-    assert info == wire.KeyInfo(
+    assert info == KeyTerms(
         read_only=True,
         may_trade_spot=False,
         may_withdraw=False,
@@ -231,7 +232,7 @@ READERS = [
     (wire.instrument, instrument_row()),
     (wire.balances, {"coin": [coin_row()]}),
     (lambda row: quotes.book(row, 1), book_row()),
-    (wire.key_info, {"permissions": {"Spot": [], "Wallet": []}, "readOnly": 0, "ips": []}),
+    (wire.key_terms, {"permissions": {"Spot": [], "Wallet": []}, "readOnly": 0, "ips": []}),
     (quotes.best, book("1", "2", 3)),
     (quotes.trades, frame("publicTrade.BTCUSDT", [trade("1", 2)])),
     (quotes.last, frame("tickers.X", {"symbol": "X", "lastPrice": "1"})),

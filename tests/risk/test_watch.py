@@ -9,8 +9,9 @@ from django.utils import timezone
 from bots import runner
 from bots.models import Bot, CapitalMove, Order
 from bots.safety import guarding, killing
+from bots.safety.agreement import Books
 from bots.safety.guarding import standing
-from bots.safety.watching import Books, Watch
+from bots.safety.watching import Watch
 from integrations.bybit.gateway import Gateway
 from market import ingest
 from market.models import Candle, Price

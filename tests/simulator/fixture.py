@@ -66,7 +66,10 @@ class RunningSimulator:
     def start(self) -> None:
         """Start, or start again. Raises what the simulator raises when it cannot."""
         ready: Future[int] = Future()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._live(ready)), daemon=True)
+        tape = None if self.options.tape == "bybit" else _tape(self.options.tape)
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._live(tape, ready)), daemon=True
+        )
         self._thread.start()
         self.options = replace(self.options, port=ready.result(PATIENCE))
 
@@ -78,9 +81,8 @@ class RunningSimulator:
             assert not self._thread.is_alive(), "the simulator does not stop"
         self._thread = self._loop = self._stopping = None
 
-    async def _live(self, ready: Future[int]) -> None:
+    async def _live(self, tape: Tape | None, ready: Future[int]) -> None:
         try:
-            tape = None if self.options.tape == "bybit" else _tape(self.options.tape)
             server = Simulator(self.options, tape)
             await server.start()
         except BaseException as error:  # noqa: BLE001 - handed to the thread that waits for us

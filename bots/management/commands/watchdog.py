@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand
 from django.db import connection
 
 from bots.safety import guarding, killing, watching
+from bots.safety.agreement import Books
 from bots.safety.killing import DATABASE_AWAY
 from integrations.bybit.account import gateway_from_settings
 from market.exchange import ExchangeError
@@ -33,7 +34,7 @@ class Command(BaseCommand):
         tally = Tally()
         exchange = gateway_from_settings(alone=True, told=guarding.counted_in(tally))
         tender = killing.Tender(exchange)
-        watch, books = watching.Watch(), watching.Books(exchange)
+        watch, books = watching.Watch(), Books(exchange)
 
         def guard() -> None:
             watch.judge()

@@ -110,12 +110,14 @@ class Wire:
         """The answer with rows that are too young left out, and odd ones."""
         rows = answer["result"].get("list")
         if not isinstance(rows, list):
-            return answer
+            odd = self.faults.drawn("odd_row", path) if answer["result"] else None
+            result = answer["result"]
+            return {**answer, "result": _odd(result, odd) if odd else result}
         if lag := self.faults.drawn("history_lag", path) if rows else None:
             since = machine_ms() - int(lag["ms"])
             rows = [row for row in rows if self._birth(row) <= since]
         if rows and (odd := self.faults.drawn("odd_row", path)):
-            rows = [changed(row, str(odd["field"]), odd["value"]) for row in rows]
+            rows = [_odd(row, odd) for row in rows]
         return {**answer, "result": {**answer["result"], "list": rows}}
 
     def _birth(self, row: Mapping[str, Any]) -> int:
@@ -132,6 +134,10 @@ class Wire:
         if faults.drawn("not_json", path):
             return web.Response(text=PAGE, content_type="text/html")
         return web.json_response(answer, headers=headers)
+
+
+def _odd(row: object, switch: Switch) -> object:
+    return changed(row, str(switch["field"]), switch["value"])
 
 
 def _cut(request: web.Request) -> web.Response:

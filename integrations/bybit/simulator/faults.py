@@ -55,7 +55,9 @@ REQUESTS = {
     "post_only_race": _kind("a new post-only order meets a price that moved", "/v5/order/create*"),
     "history_lag": _kind("orders and executions are listed `ms` after they came to be", ms=NEEDED),
     "odd_row": _kind(
-        "a field of every row has another value, or is gone", field=NEEDED, value=None
+        "a field of every row, or of an answer without rows, has another value, or is gone",
+        field=NEEDED,
+        value=None,
     ),
 }
 #: Frames of sockets; `at` is a pattern of topics.

@@ -1,0 +1,221 @@
+"""Whether the exchange is as we think: its clock, our key, its open orders, its wallet.
+
+The watchdog looks again and again; and no process places an order before it has seen once that
+all is well and that the books agree.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from decimal import Decimal
+from weakref import WeakKeyDictionary
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from bots.books import ledger, reconcile
+from bots.grid import ids
+from bots.models import Bot, CapitalMove, Fill, Order
+from bots.safety import guarding
+from bots.safety.guarding import standing
+from market.exchange import Broken, Exchange, ExchangeError
+from market.types import OPEN, ZERO, milliseconds, plain
+from market.types import Order as DomainOrder
+from risk import audit, guards, policy
+from risk.models import Guard
+
+log = logging.getLogger(__name__)
+
+KEY_EVERY_S = 900.0  # permissions and expiry of a key seldom change
+ACCESS_REST = timedelta(minutes=2)  # after a refusal of all we send, before buys are tried again
+LOOK_AGAIN_S = 1.0  # between two looks of a process that may not trade yet
+LATELY = timedelta(hours=2)  # of the exchange's clock: trades by hand that are told
+MOVES_LOCK = 7_205  # whoever books a move from outside does so alone
+MUST_STAND = ("access", "API key", "clock")  # guards without whose leave no process begins
+
+
+class Books:
+    """The guards that ask the exchange."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._residuals: Mapping[str, Decimal] = {}
+        self._orders: frozenset[str] = frozenset()
+        self._key_at: float | None = None
+        self.agree = False  # at the last look
+
+    def check(self) -> None:
+        """Look once. Raises ExchangeError, DatabaseError."""
+        self.agree = False
+        try:
+            self._look()
+        except Broken as error:
+            guarding.note(guards.access(str(error)))
+            raise
+        self._clear_access()
+
+    def _look(self) -> None:
+        self._check_clock()
+        self._check_key()
+        if not Bot.objects.exclude(deployed_at=None).exists():
+            return
+        self._check_orders()
+        if self._check_wallet():
+            self.agree = not self._orders
+
+    def _check_clock(self) -> None:
+        thresholds = policy.current()
+        began = time.time()
+        theirs = self._exchange.server_time_ms()
+        ours = (began + time.time()) / 2 * 1000
+        guarding.note(
+            guards.clock(
+                Decimal(round(ours - theirs)),
+                warn=Decimal(thresholds.clock_warn),
+                stop=Decimal(thresholds.clock_stop),
+                before=standing("clock", "all"),
+            )
+        )
+
+    def _check_key(self) -> None:
+        now = time.monotonic()
+        if self._key_at is not None and now - self._key_at < KEY_EVERY_S:
+            return
+        key = self._exchange.key_terms()
+        guarding.note(guards.api_key(key, timezone.now()))
+        self._key_at = now
+
+    def _clear_access(self) -> None:
+        """What we sign is accepted again, and for a while no order was refused altogether."""
+        guard = Guard.objects.filter(name="access", state=Guard.State.TRIPPED).first()
+        if guard is not None and timezone.now() - guard.checked_at > ACCESS_REST:
+            guarding.note(guards.access(""))
+
+    def _check_orders(self) -> None:
+        """Orders that one side alone thinks open, at two looks: messages take a moment."""
+        known = set(Order.objects.filter(status__in=OPEN).values_list("client_id", flat=True))
+        listed = self._exchange.open_orders()
+        after = set(Order.objects.filter(status__in=OPEN).values_list("client_id", flat=True))
+        tags = set(Bot.objects.values_list("tag", flat=True))
+        ours = {order.client_id for order in listed if ids.is_ours(order.client_id, tags)}
+        differ = frozenset((known & after) ^ ours) - (known ^ after)
+        lasting = sorted(differ & self._orders)
+        self._orders = differ
+        guarding.note(guards.differences("reconcile", lasting, "orders"))
+        foreign = [_told(order) for order in listed if order.client_id not in ours]
+        guarding.note(guards.foreign(foreign))
+
+    def _check_wallet(self) -> bool:
+        """What the wallet holds beside our books; what lasts came or left from outside.
+
+        True when both are equal.
+        """
+        moves = CapitalMove.objects.count()
+        residuals = self._difference()
+        if residuals is None:
+            return False
+        lasting = {c: d for c, d in residuals.items() if self._residuals.get(c) == d}
+        self._residuals = residuals
+        found = [f"{coin} {plain(amount)}" for coin, amount in sorted(lasting.items())]
+        guarding.note(guards.differences("accounting", found, "coins"))
+        if lasting and _executions_agree(self._exchange):
+            _book_outside_moves(lasting, _by_others(self._exchange), seen=moves)
+            self._residuals = {}
+        return not residuals
+
+    def _difference(self) -> dict[str, Decimal] | None:
+        """Wallet less books, by coin; None when our books moved while we looked."""
+        reconcile.sweep(self._exchange)
+        fills = Fill.objects.count()
+        books = ledger.balances()
+        wallet = {balance.coin: balance.total for balance in self._exchange.balances()}
+        if Fill.objects.count() != fills:
+            return None
+        coins = wallet.keys() | books.keys()
+        found = {coin: wallet.get(coin, ZERO) - books.get(coin, ZERO) for coin in coins}
+        return {coin: amount for coin, amount in found.items() if amount}
+
+
+class Entrance:
+    """What each exchange has to show to this process before it gets an order of ours."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._passed: WeakKeyDictionary[Exchange, bool] = WeakKeyDictionary()
+        self._books: WeakKeyDictionary[Exchange, tuple[Books, float]] = WeakKeyDictionary()
+
+    def objection(self, exchange: Exchange) -> str:
+        """Why nothing may be placed yet; "" for good once all was well."""
+        if exchange in self._passed:
+            return ""
+        with self._lock:
+            if exchange in self._passed:
+                return ""
+            trouble = self._trouble(exchange)
+            if not trouble:
+                self._passed[exchange] = True
+            return trouble
+
+    def _trouble(self, exchange: Exchange) -> str:
+        books, seen = self._books.get(exchange, (Books(exchange), -LOOK_AGAIN_S))
+        if time.monotonic() - seen >= LOOK_AGAIN_S:
+            try:
+                books.check()
+            except ExchangeError as error:
+                return f"the exchange is not seen yet: {error}"
+            self._books[exchange] = books, time.monotonic()
+        for guard in Guard.objects.filter(
+            name__in=MUST_STAND, subject="all", state=Guard.State.TRIPPED
+        ):
+            return f"{guard.name}: {guard.did}"
+        return "" if books.agree else "books and exchange do not agree yet"
+
+
+def _told(order: DomainOrder) -> str:
+    return f"{order.side} {plain(order.quantity)} {order.symbol} at {plain(order.price)}"
+
+
+def _by_others(exchange: Exchange) -> str:
+    """The trades of the last hours that are not of our making, in words."""
+    newest = Fill.objects.order_by("-time").values_list("time", flat=True).first()
+    if newest is None:
+        return ""
+    tags = set(Bot.objects.values_list("tag", flat=True))
+    foreign = [
+        f"{fill.side} {plain(fill.quantity)} {fill.symbol} at {plain(fill.price)}"
+        for fill in exchange.fills_since(milliseconds(newest - LATELY))
+        if not ids.is_ours(fill.client_id, tags)
+    ]
+    return "; ".join(foreign[-3:])
+
+
+def _book_outside_moves(amounts: Mapping[str, Decimal], trades: str, *, seen: int) -> None:
+    """Coins came or left by another way than our orders: into the books, and told.
+
+    `seen` is how many moves there were at the look: whoever booked them meanwhile was faster.
+    """
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [MOVES_LOCK])
+        if CapitalMove.objects.count() != seen:
+            return
+        for coin, amount in amounts.items():
+            _book_outside_move(coin, amount, trades)
+
+
+def _book_outside_move(coin: str, amount: Decimal, trades: str) -> None:
+    word = "deposit or purchase" if amount > 0 else "withdrawal or sale"
+    said = f"; traded by others lately: {trades}" if trades else ""
+    reason = f"seen on the account: {word} from outside{said}"[:200]
+    CapitalMove.objects.create(coin=coin, amount=amount, reason=reason)
+    audit.record(
+        "capital", coin, who=guarding.WHO, origin="wallet", after={"amount": amount}, reason=reason
+    )
+    log.critical("ALARM %s %s: %s", plain(amount), coin, reason)
+
+
+def _executions_agree(exchange: Exchange) -> bool:
+    found: Sequence[reconcile.Difference] = reconcile.compare(exchange).differences
+    return not any(difference.what.startswith("execution ") for difference in found)
