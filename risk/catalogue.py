@@ -96,6 +96,25 @@ KINDS = (
         NO_BUYS,
         "below {clock_warn} ms",
     ),
+    Kind(
+        "API key",
+        "the key may withdraw, may not trade spot, or has ended; a warning where it is bound to "
+        "no address or ends within 14 days",
+        NO_BUYS,
+        "with a key that may trade spot and no more",
+    ),
+    Kind(
+        "access",
+        "the exchange refuses what we sign: key, permissions, address, or a ban of the account",
+        NO_BUYS,
+        "when it is accepted again, two minutes after the last refusal",
+    ),
+    Kind(
+        "listing",
+        "the pair does not trade, or is refused to this key",
+        NO_BUYS,
+        "when the exchange lists it as trading again; it is asked every 15 min",
+    ),
 )
 
 

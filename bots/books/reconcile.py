@@ -35,7 +35,7 @@ class Comparison:
     executions: int
     coins: Mapping[str, Decimal]
     foreign_orders: int
-    foreign_executions: int
+    foreign_executions: Sequence[types.Fill]  # oldest first
     differences: Sequence[Difference]
 
     @property
@@ -98,6 +98,7 @@ def compare(exchange: Exchange) -> Comparison:
     our_fills = set(Fill.objects.values_list("exec_id", flat=True))
     listed = {order.client_id for order in theirs_open if ids.is_ours(order.client_id, tags)}
     executed = {fill.exec_id for fill in their_fills if ids.is_ours(fill.client_id, tags)}
+    foreign = [fill for fill in their_fills if fill.exec_id not in executed]
     books = ledger.balances()
     differences = [
         *_missing("open order", our_open, listed),
@@ -113,7 +114,7 @@ def compare(exchange: Exchange) -> Comparison:
         executions=len(executed),
         coins=wallet,
         foreign_orders=len(theirs_open) - len(listed),
-        foreign_executions=len(their_fills) - len(executed),
+        foreign_executions=foreign,
         differences=differences,
     )
 

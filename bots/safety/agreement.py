@@ -7,7 +7,7 @@ all is well and that the books agree.
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
 from weakref import WeakKeyDictionary
@@ -21,7 +21,8 @@ from bots.models import Bot, CapitalMove, Fill, Order
 from bots.safety import guarding
 from bots.safety.guarding import standing
 from market.exchange import Broken, Exchange, ExchangeError
-from market.types import OPEN, ZERO, milliseconds, plain
+from market.types import OPEN, ZERO, plain
+from market.types import Fill as DomainFill
 from market.types import Order as DomainOrder
 from risk import audit, guards, policy
 from risk.models import Guard
@@ -31,7 +32,7 @@ log = logging.getLogger(__name__)
 KEY_EVERY_S = 900.0  # permissions and expiry of a key seldom change
 ACCESS_REST = timedelta(minutes=2)  # after a refusal of all we send, before buys are tried again
 LOOK_AGAIN_S = 1.0  # between two looks of a process that may not trade yet
-LATELY = timedelta(hours=2)  # of the exchange's clock: trades by hand that are told
+TOLD = 3  # trades by others, the newest
 MOVES_LOCK = 7_205  # whoever books a move from outside does so alone
 MUST_STAND = ("access", "API key", "clock")  # guards without whose leave no process begins
 
@@ -120,10 +121,18 @@ class Books:
         self._residuals = residuals
         found = [f"{coin} {plain(amount)}" for coin, amount in sorted(lasting.items())]
         guarding.note(guards.differences("accounting", found, "coins"))
-        if lasting and _executions_agree(self._exchange):
-            _book_outside_moves(lasting, _by_others(self._exchange), seen=moves)
-            self._residuals = {}
+        if lasting:
+            self._book(lasting, seen=moves)
         return not residuals
+
+    def _book(self, amounts: Mapping[str, Decimal], *, seen: int) -> None:
+        """Book what came or left otherwise, if all executions of ours are known."""
+        found = reconcile.compare(self._exchange)
+        if any(each.what.startswith("execution ") for each in found.differences):
+            return
+        trades = [_told(fill) for fill in found.foreign_executions[-TOLD:]]
+        _book_outside_moves(amounts, "; ".join(trades), seen=seen)
+        self._residuals = {}
 
     def _difference(self) -> dict[str, Decimal] | None:
         """Wallet less books, by coin; None when our books moved while we looked."""
@@ -158,6 +167,11 @@ class Entrance:
                 self._passed[exchange] = True
             return trouble
 
+    def forget(self, exchange: Exchange) -> None:
+        """Begin anew with an exchange, as a process does that has just started."""
+        self._passed.pop(exchange, None)
+        self._books.pop(exchange, None)
+
     def _trouble(self, exchange: Exchange) -> str:
         books, seen = self._books.get(exchange, (Books(exchange), -LOOK_AGAIN_S))
         if time.monotonic() - seen >= LOOK_AGAIN_S:
@@ -173,22 +187,8 @@ class Entrance:
         return "" if books.agree else "books and exchange do not agree yet"
 
 
-def _told(order: DomainOrder) -> str:
-    return f"{order.side} {plain(order.quantity)} {order.symbol} at {plain(order.price)}"
-
-
-def _by_others(exchange: Exchange) -> str:
-    """The trades of the last hours that are not of our making, in words."""
-    newest = Fill.objects.order_by("-time").values_list("time", flat=True).first()
-    if newest is None:
-        return ""
-    tags = set(Bot.objects.values_list("tag", flat=True))
-    foreign = [
-        f"{fill.side} {plain(fill.quantity)} {fill.symbol} at {plain(fill.price)}"
-        for fill in exchange.fills_since(milliseconds(newest - LATELY))
-        if not ids.is_ours(fill.client_id, tags)
-    ]
-    return "; ".join(foreign[-3:])
+def _told(what: DomainOrder | DomainFill) -> str:
+    return f"{what.side} {plain(what.quantity)} {what.symbol} at {plain(what.price)}"
 
 
 def _book_outside_moves(amounts: Mapping[str, Decimal], trades: str, *, seen: int) -> None:
@@ -207,15 +207,10 @@ def _book_outside_moves(amounts: Mapping[str, Decimal], trades: str, *, seen: in
 
 def _book_outside_move(coin: str, amount: Decimal, trades: str) -> None:
     word = "deposit or purchase" if amount > 0 else "withdrawal or sale"
-    said = f"; traded by others lately: {trades}" if trades else ""
+    said = f"; others traded {trades}" if trades else ""
     reason = f"seen on the account: {word} from outside{said}"[:200]
     CapitalMove.objects.create(coin=coin, amount=amount, reason=reason)
     audit.record(
         "capital", coin, who=guarding.WHO, origin="wallet", after={"amount": amount}, reason=reason
     )
     log.critical("ALARM %s %s: %s", plain(amount), coin, reason)
-
-
-def _executions_agree(exchange: Exchange) -> bool:
-    found: Sequence[reconcile.Difference] = reconcile.compare(exchange).differences
-    return not any(difference.what.startswith("execution ") for difference in found)

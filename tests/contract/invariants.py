@@ -91,13 +91,12 @@ def i2_one_order_at_a_time_for_each_cell(x: Truth) -> Iterator[str]:
 
 
 def i3_wallet_is_ledger(x: Truth) -> Iterator[str]:
-    """The ledger, with what others did on the account, is the wallet to the last digit."""
+    """Our fills, with what others did on the account, make the wallet to the last digit."""
     books = defaultdict(lambda: ZERO, ledger.balances())
-    opening = _opening()
     for coin, amount in x.state["transfers"].items():
         books[coin] += D(amount)
-    for coin, amount in opening.items():  # it is what others did before we came
-        books[coin] -= amount
+    for coin, amount in CapitalMove.objects.values_list("coin", "amount"):
+        books[coin] -= amount  # what we concluded that others did
     pairs = {row.symbol: row for row in Instrument.objects.all()}
     for row in x.executions.values():
         if not x.is_ours(row["orderLinkId"]):
@@ -112,8 +111,12 @@ def i3_wallet_is_ledger(x: Truth) -> Iterator[str]:
             yield f"{coin}: {books[coin]} in our books, {line['total']} in the wallet"
 
 
-def _opening() -> dict[str, Decimal]:
-    return dict(CapitalMove.objects.filter(opening=True).values_list("coin", "amount"))
+def i3_what_others_did_is_in_our_books(x: Truth) -> Iterator[str]:
+    """The ledger alone is the wallet: moves from outside were booked, each of them once."""
+    books = ledger.balances()
+    for coin, line in x.state["wallet"].items():
+        if books.get(coin, ZERO) != D(line["total"]):
+            yield f"{coin}: the ledger says {books.get(coin, ZERO)}, the wallet {line['total']}"
 
 
 def i4_no_execution_but_the_exchanges(x: Truth) -> Iterator[str]:
@@ -256,6 +259,7 @@ ALWAYS: tuple[Predicate, ...] = (
 QUIET: tuple[Predicate, ...] = (
     *ALWAYS,
     i3_wallet_is_ledger,
+    i3_what_others_did_is_in_our_books,
     i4_executions_are_equal,
     i6_open_orders_are_equal,
     i9_no_cell_is_stuck,

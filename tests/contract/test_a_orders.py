@@ -6,7 +6,9 @@ import pytest
 
 from bots.grid import ids
 from bots.models import Cell, Fill, Order
+from bots.safety.guarding import standing
 from market.types import OrderStatus
+from risk.guards import Level
 from tests.contract.conftest import (
     GRIDS,
     ONE_WAY,
@@ -116,14 +118,25 @@ def test_a06_a_ban_of_ten_minutes(live: House) -> None:
 
 
 @pytest.mark.parametrize("ms", [6_000, -1_200])
-def test_a07_clocks_differ(begin: Begin, ms: int) -> None:
-    """A definite refusal: the exchange's clock is read and the same goes again."""
-    live = begin({"kind": "clock", "ms": ms})
+def test_a07_clocks_differ(live: House, ms: int) -> None:
+    """A definite refusal: the exchange's clock is read and the same goes again, for a while."""
+    live.faults({"kind": "clock", "ms": ms}, do=[{"kind": "cancel"}] * 2)
     live.look()
-    assert len(sent(live, orderStatus="New")) >= GRIDS - 1
-    cross_all(live)
-    live.settle(120, every=20)
+    live.look()
+    assert len(sent(live, orderStatus="New")) == GRIDS
+    live.run(40)
+    assert standing("clock", "all") is Level.TRIPPED
+    check_always(live)
     check_quiet(live)
+
+
+def test_a07_nothing_begins_while_clocks_differ(begin: Begin) -> None:
+    live = begin({"kind": "clock", "ms": 6_000})
+    live.run(20)
+    assert sent(live) == []
+    assert "the clock is off" in Cell.objects.exclude(reason="")[0].reason
+    check_quiet(live)
+    assert len(sent(live, orderStatus="New")) == GRIDS
 
 
 def test_a08_a_client_id_that_is_taken(begin: Begin) -> None:

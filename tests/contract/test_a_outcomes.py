@@ -11,7 +11,6 @@ from tests.contract.conftest import (
     CANCEL,
     GRIDS,
     ONE_WAY,
-    PLACE,
     Begin,
     bot,
     check_always,
@@ -181,11 +180,3 @@ def test_a24_words_and_types_we_do_not_know(
     cross_all(live)
     check_quiet(live)
     assert happened(live, "odd_message")
-
-
-def test_a24_keys_that_are_refused(live: House) -> None:
-    live.faults({"kind": "code", "at": PLACE, "code": 10003}, do=[{"kind": "cancel"}])
-    live.look()
-    live.look()
-    assert Cell.objects.filter(reason__startswith="refused").count() == 1
-    check_quiet(live)

@@ -14,6 +14,7 @@ from bots.books import reconcile
 from bots.grid.levels import GridSpec
 from bots.intake import Intake
 from bots.models import Bot, Cell, Order
+from bots.safety.agreement import Books
 from integrations.bybit.gateway import Gateway
 from integrations.bybit.limits import limits_of
 from integrations.bybit.simulator import sockets
@@ -21,12 +22,13 @@ from integrations.bybit.simulator.server import Options
 from integrations.bybit.streams import PRIVATE_TOPICS, Connected, Disconnected, Event, Message
 from market.exchange import ExchangeError
 from market.types import CLOSED, OrderStatus
+from risk.models import Guard
 from tests.rig.clock import Clock, moved_clock
 from tests.rig.ear import Ear, Gone
 from tests.simulator.fixture import KEYS, RunningSimulator
 
 TIMEOUT = (1.0, 0.4)  # s; real ones, as sockets are
-SWEEP_EVERY, BEAT = 30.0, 2.0  # s
+SWEEP_EVERY = BOOKS_EVERY = 30.0  # s
 PRICES = ("orderbook.1", "publicTrade", "tickers")  # candles are not this stage's business
 WALLET = {"USDT": Decimal(50_000), "MNT": Decimal(1_000)}
 PATIENCE = 20
@@ -52,10 +54,13 @@ class House:
     _news: set[int] = field(default_factory=set)
     _catch_up: bool = False
     _swept: float = 0.0
+    _watched: float = 0.0
+    _books: Books = field(init=False)
     _intake: Intake = field(init=False)
     _ears: dict[str, Ear] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._books = Books(self.gateway)
         self._intake = Intake(self._news.add, self._ask_for_sweep)
         self._ears["private"] = Ear(
             f"{self.simulator.ws_url}/v5/private", list(PRIVATE_TOPICS), KEYS
@@ -112,6 +117,8 @@ class House:
         sweeps = self.ways != {"stream"}
         if sweeps and (self._catch_up or self.clock.monotonic() - self._swept >= SWEEP_EVERY):
             self.sweep()
+        if sweeps and self.clock.monotonic() - self._watched >= BOOKS_EVERY:
+            self.watch()
         due = {bot.pk for bot in self.bots} if beat else set(self._news)
         self._news.clear()
         for bot_id in sorted(due):
@@ -138,6 +145,14 @@ class House:
         self._catch_up, self._swept = False, self.clock.monotonic()
         try:
             self._news |= reconcile.sweep(self.gateway)
+        except ExchangeError as error:
+            self.errors.append(error)
+
+    def watch(self) -> None:
+        """What the watchdog asks the exchange."""
+        self._watched = self.clock.monotonic()
+        try:
+            self._books.check()
         except ExchangeError as error:
             self.errors.append(error)
 
@@ -171,7 +186,11 @@ class House:
 
     def why_not_quiet(self) -> list[str]:
         """What is still under way in our own books."""
-        found: list[str] = []
+        found = [f"{bot} is not built" for bot in Bot.objects.filter(state=Bot.State.DEPLOYING)]
+        closed = Guard.objects.filter(state=Guard.State.TRIPPED, no_buys=True)
+        found += [f"{guard.name}: {guard.did}" for guard in closed]
+        if self._watched and not self._books.agree:
+            found.append("books and exchange do not agree")
         rests = (OrderStatus.OPEN, OrderStatus.PARTIAL)
         waits = Q(status=OrderStatus.REJECTED, look_after__gt=self.clock.now())
         under_way = Order.objects.filter(settled=False).exclude(waits).exclude(status__in=rests)

@@ -85,7 +85,12 @@ def test_words_follow_the_thresholds() -> None:
 def test_every_guard_that_the_code_names_is_in_the_catalogue() -> None:
     """A guard without words would stand on the page without an explanation."""
     named = set()
-    for path in ("risk/guards.py", "bots/safety/watching.py", "bots/safety/stoploss.py"):
+    for path in (
+        "risk/guards.py",
+        "bots/safety/agreement.py",
+        "bots/safety/watching.py",
+        "bots/safety/stoploss.py",
+    ):
         text = (ROOT / path).read_text(encoding="utf-8")
         named |= set(
             re.findall(r'(?:Reading|silence|overdue|differences)\(\s*"([^"]+)"', text)

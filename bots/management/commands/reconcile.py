@@ -43,7 +43,7 @@ class Command(BaseCommand):
     def _print(self, found: reconcile.Comparison) -> None:
         write = self.stdout.write
         write(f"open orders   {found.open_orders:>8}   foreign {found.foreign_orders}")
-        write(f"executions    {found.executions:>8}   foreign {found.foreign_executions}")
+        write(f"executions    {found.executions:>8}   foreign {len(found.foreign_executions)}")
         for coin, held in sorted(found.coins.items()):
             write(f"{coin:<12}  {plain(held)}")
         for difference in found.differences:
