@@ -107,7 +107,7 @@ class Lineup:
         celery = partial(self._module, "celery", "-q", "-A", "gridtrader")
         alone = ["--without-gossip", "--without-mingle"]  # one worker has nobody to talk to
         threads = ["-P", "threads", "-c", "4"]
-        scheduler = ["-S", "celery.beat.Scheduler"]  # in memory: no file that a crash could break
+        scheduler = ["-S", "gridtrader.beat:OneBeat"]
         return [
             web,
             celery("worker", "-l", "info", *threads, *alone, name="worker"),

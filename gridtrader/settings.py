@@ -190,21 +190,22 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "global_keyprefix": "gridtrader.",
     "socket_connect_timeout": 2,
     "socket_keepalive": True,
-    # A task that died with its worker is given out again after this time; every task is idempotent.
-    "visibility_timeout": 120,
+    # A task that died with its worker is given out again after this time, which is longer than any
+    # task may run; every task is idempotent.
+    "visibility_timeout": 150,
 }
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 3, "interval_step": 0.2, "interval_max": 0.5}
 CELERY_TASK_DEFAULT_QUEUE = "gridtrader"
-CELERY_TASK_SERIALIZER = "json"
-CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = CELERY_EVENT_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = CELERY_RESULT_ACCEPT_CONTENT = ["json"]
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False  # who reaches Redis shall not command the worker
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # Celery closes Django's connection after each task, whatever CONN_MAX_AGE says, unless told so.
 CELERY_DB_REUSE_MAX = 10_000
-CELERY_TASK_TIME_LIMIT = 120
-CELERY_TASK_SOFT_TIME_LIMIT = 60
+TASK_TIME_LIMIT_S = 120  # ours (gridtrader/nudge.py): Celery's own does not hold for threads
 CELERY_TIMEZONE = "UTC"
 CELERY_IMPORTS = ("bots.outside.tasks",)
 # A minute of the exchange's clock, at a tape's speed; a beat is never quicker than 5 s.

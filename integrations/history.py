@@ -12,6 +12,7 @@ from market import gaps, rollups
 from market.exchange import Exchange, ExchangeError
 from market.gaps import Span
 from market.intervals import DAY_MS, HOUR_MS
+from market.locks import Lock
 from market.merge import count_refusals, record_candles
 from market.models import Instrument
 from market.sieve import Refusals, Window
@@ -23,7 +24,6 @@ log = logging.getLogger(__name__)
 BARS_A_PIECE = 999
 WARM_MS = 25 * HOUR_MS  # what volatility, stability and the page look back on
 REACH_MS = 30 * DAY_MS
-_REPAIR_LOCK = 7_202  # an advisory lock of our own choosing
 
 Progress = Callable[[int], object]  # told how many bars were asked for
 
@@ -126,10 +126,10 @@ def _readable(exchange: Exchange, symbol: str, interval: str, piece: Span) -> Se
 def _alone() -> Iterator[bool]:
     """Whether this session is the only one that repairs; held until the block ends."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_REPAIR_LOCK])
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [Lock.REPAIR])
         (mine,) = cursor.fetchone()
         try:
             yield mine
         finally:
             if mine:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [_REPAIR_LOCK])
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [Lock.REPAIR])

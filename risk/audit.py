@@ -18,11 +18,11 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
+from market.locks import Lock
 from market.types import plain
 from risk.models import AuditRow
 
 START = "none: this is the first row"
-_LOCK = 7_203  # an advisory lock of our own choosing
 _SEALED = ("number", "who", "origin", "what", "subject", "before", "after", "reason", "previous")
 
 Facts = Mapping[str, Any]
@@ -74,7 +74,7 @@ def record(
     """
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [Lock.AUDIT])
         last = AuditRow.objects.order_by("-number").first()
         row = AuditRow(
             number=last.number + 1 if last else 1,

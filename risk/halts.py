@@ -9,13 +9,13 @@ from django.db import DatabaseError, OperationalError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from market.locks import Lock
 from risk import audit
 from risk.models import Halt
 
 log = logging.getLogger(__name__)
 
 ALL = "all"
-SENDING_LOCK = 7_202  # the trigger on orders holds it, shared, while an order is marked SENT
 _SENDERS_PATIENCE_MS = 100
 
 Kind = Halt.Kind
@@ -70,7 +70,7 @@ def _wait_for_senders() -> None:
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(f"SET LOCAL lock_timeout = '{_SENDERS_PATIENCE_MS}ms'")
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [SENDING_LOCK])
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [Lock.SENDING])
     except OperationalError:
         log.warning("an order has been on its way to be sent for too long; not waiting for it")
 

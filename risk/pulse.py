@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from risk.models import Pulse
 
-STREAM, WATCHDOG = "stream", "watchdog"
+STREAM, WATCHDOG, BEAT, FEED = "stream", "watchdog", "beat", "feed"
 
 
 def beat(*names: str) -> None:

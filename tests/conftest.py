@@ -25,6 +25,8 @@ SLOW = (
     "tests/market/test_outages.py",
     "tests/risk/test_kill_hurt.py",
     "tests/system/test_kill.py",
+    "tests/tasks/test_twice.py",
+    "tests/tasks/test_worker.py",
 )
 
 

@@ -9,10 +9,9 @@ from django.db.models import Case, F, Sum, Value, When
 
 from bots.models import CapitalMove, Fill
 from market.exchange import Exchange
+from market.locks import Lock
 from market.models import Instrument, MoneyField, Price
 from market.types import ONE, ZERO, Side
-
-_BOOKS_LOCK = 7_201  # an advisory lock of our own choosing
 
 
 def open_books(exchange: Exchange) -> None:
@@ -22,7 +21,7 @@ def open_books(exchange: Exchange) -> None:
     balances = exchange.balances()
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_BOOKS_LOCK])
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [Lock.BOOKS])
         if CapitalMove.objects.filter(opening=True).exists():
             return
         CapitalMove.objects.bulk_create(

@@ -20,13 +20,13 @@ from bots.safety import exposure
 from bots.safety.exposure import Row
 from market import ingest, series
 from market.exchange import Exchange, ExchangeError, Unresolved
+from market.locks import Lock
 from market.types import CLOSED, ZERO, OrderStatus, Side, Tick, plain
 from risk import gate, guards, policy
 from risk.belief import is_sound
 from risk.gate import Caps, Standing
 from risk.models import Policy
 
-GATE_LOCK = 7_204  # one tick of the account is at the gate at a time
 REFERENCE_AGE_MS = 10 * 60_000  # of the market's clock
 FUNDS_AGE = timedelta(seconds=2)
 
@@ -107,7 +107,7 @@ def passed(
     if not decision.place:
         return decision
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [GATE_LOCK])
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [Lock.GATE])
     thresholds = policy.current()
     slots = {order.client_id: ids.slot(order.client_id) for order in decision.place}
     leaving = all(slot is not None and slot.is_exit for slot in slots.values())

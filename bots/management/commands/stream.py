@@ -3,8 +3,12 @@
 import queue
 import signal
 import threading
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 
 from django.core.management.base import BaseCommand
+from kombu.exceptions import OperationalError
 
 from bots.intake import Intake
 from bots.tasks import sweep, tick_bot
@@ -29,10 +33,10 @@ class Command(BaseCommand):
 
         def catch_up() -> None:
             """Ask for what was missed: fills and orders first, then bars."""
-            sweep.delay()
-            repair_gaps.delay(symbols)
+            _send(sweep.delay)
+            _send(repair_gaps.delay, symbols)
 
-        intake = Intake(nudge=tick_bot.delay, catch_up=catch_up)
+        intake = Intake(nudge=partial(_send, tick_bot.delay), catch_up=catch_up)
         symbols.extend(intake.wait_for_symbols(stopping))
         feeds = [private_feed_from_settings(events), public_feed_from_settings(symbols, events)]
         for feed in feeds:
@@ -43,3 +47,9 @@ class Command(BaseCommand):
         finally:
             for feed in feeds:
                 feed.stop()
+
+
+def _send(nudge: Callable[..., object], *args: object) -> None:
+    """Send a nudge if there is a broker: facts are kept without one, and a beat comes anyhow."""
+    with suppress(OperationalError):
+        nudge(*args)

@@ -1,0 +1,15 @@
+"""The database's advisory locks: one list of them, so that no two mean different things."""
+
+from enum import IntEnum, unique
+
+
+@unique
+class Lock(IntEnum):
+    """What each number stands for, in every process."""
+
+    BOOKS = 7_201  # the account's opening balance is written
+    SENDING = 7_202  # shared by the trigger on orders while one is marked SENT, alone by a kill
+    AUDIT = 7_203  # a row is added to the audit trail
+    GATE = 7_204  # one tick of the account is at the pre-trade gate
+    REPAIR = 7_205  # gaps in the candles are refilled
+    BEAT = 7_206  # this beat sends
