@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import connections
+from pytest_django import Settings
 
 from bots import tasks
 from bots.models import Bot, CapitalMove, Cell, Fill, GridConfig, Order, RoundTrip
@@ -39,6 +40,7 @@ GIVEN: dict[str, Callable[[], tuple[Any, ...]]] = {
     "bots.outside.tasks.send_notifications": tuple,
     "bots.outside.tasks.forget_old": tuple,
     "integrations.tasks.repair_gaps": tuple,
+    "integrations.tasks.refresh_overview": tuple,
     "integrations.tasks.backfill": lambda: ("BTCUSDT", "1", 0, 60_000),
     "market.tasks.roll_up": tuple,
     "market.tasks.forget": tuple,
@@ -78,8 +80,10 @@ def test_a_task_that_comes_twice_or_to_two_at_once_changes_nothing_more(
     four: None,
     exchange: Gateway,
     simulator: RunningSimulator,
+    settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    settings.COINGECKO_BASE_URL = "http://127.0.0.1:1"
     monkeypatch.setattr(tasks, "_gateway", exchange)
     monkeypatch.setattr(fetching, "_gateway", exchange)
     monkeypatch.setattr(outside, "_exchange", exchange)
