@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from bots import control
 from bots.models import Bot
 from bots.pages.shell import bot_named, for_readers, for_steerers, frame
-from bots.reports import cards, charts, history, profit, rungs
+from bots.reports import cards, charts, guards, history, profit, rungs
 from bots.switches import look
 
 LATEST_FILLS = 12
@@ -34,7 +34,7 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
         "card": card,
         "levels": rungs.levels(bot, card),
         "trips": rungs.round_trips(bot),
-        "guards": rungs.guards(bot),
+        "guards": guards.of_bot(bot),
         "versions": rungs.versions(bot),
         "latest": _latest_fills(bot, card),
         "course": profit.course(bot)[-1:],

@@ -73,7 +73,7 @@ def _query(name: str, wish: Wish, *, before: int | None = None) -> str:
     return urlencode({key: value for key, value in given.items() if value})
 
 
-class _Line:
+class Line:
     """A file for the csv module that gives each line back."""
 
     def write(self, text: str) -> str:
@@ -81,14 +81,14 @@ class _Line:
 
 
 def _lines(name: str, wish: Wish) -> Iterator[str]:
-    writer = csv.writer(_Line())
+    writer = csv.writer(Line())
     columns = KINDS[name].columns
     for row in history.lines(name, wish):
         yield writer.writerow(
-            [_safe(text) if col in _TEXTS else text for col, text in zip(columns, row, strict=True)]
+            [safe(text) if col in _TEXTS else text for col, text in zip(columns, row, strict=True)]
         )
 
 
-def _safe(text: str) -> str:
+def safe(text: str) -> str:
     """A text that no spreadsheet takes for a formula; numbers are left as they are."""
     return f"'{text}" if text.startswith(_FORMULA) else text

@@ -2,11 +2,16 @@
 
 from django.urls import path
 
-from bots.pages import about, bot, grid, kill, market, orders
+from bots.pages import about, audit, bot, grid, kill, market, orders, risk
 
 urlpatterns = [
     path("health/", about.health_page, name="health"),
     path("kill/", kill.kill, name="kill"),
+    path("risk/", risk.page, name="risk"),
+    path("risk/halts/<int:number>/lift/", risk.lift, name="lift"),
+    path("audit/", audit.page, name="audit"),
+    path("audit/export.csv", audit.export, name="audit-csv"),
+    path("audit/verify/", audit.verify, name="audit-verify"),
     path("help/", about.help_page, name="help"),
     path("preferences/", about.preferences, name="preferences"),
     path("market/", market.page, name="market"),

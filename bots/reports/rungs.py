@@ -9,7 +9,6 @@ from django.db.models import Count, Q, Sum
 from bots.models import Bot, GridConfig, RoundTrip
 from bots.reports.history import iso, trip_row
 from market.types import ZERO, plain
-from risk.models import Guard
 
 LATEST_TRIPS = 12
 Row = dict[str, Any]
@@ -83,30 +82,6 @@ def round_trips(bot: Bot) -> list[Row]:
     return [
         trip_row(trip) for trip in bot.round_trips.select_related("bot", "config")[:LATEST_TRIPS]
     ]
-
-
-def guards(bot: Bot) -> list[Row]:
-    """What watches over this bot: its own guards, its pair's, and those of the whole account."""
-    subjects = [bot.subject, f"pair:{bot.symbol}", "all"]
-    return [guard_row(guard) for guard in Guard.objects.filter(subject__in=subjects)]
-
-
-def guard_row(guard: Guard) -> Row:
-    """One guard as it stands; shares are told in percent."""
-    value, limit, unit = guard.value, guard.limit, guard.unit
-    if unit.startswith("share"):
-        value, limit = (None if part is None else round(part * 100, 2) for part in (value, limit))
-        unit = f"%{unit.removeprefix('share')}"
-    return {
-        "name": guard.name.replace("_", " ").capitalize(),
-        "state": guard.state,
-        "state_text": guard.get_state_display(),
-        "value": None if value is None else plain(value),
-        "limit": None if limit is None else plain(limit),
-        "unit": unit,
-        "did": guard.did,
-        "until": iso(guard.until) if guard.until else None,
-    }
 
 
 def versions(bot: Bot) -> list[Row]:

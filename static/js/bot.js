@@ -2,41 +2,13 @@
 
 import { guard } from "./confirm.js";
 import { show } from "./figures.js";
+import { fetched, renewer } from "./parts.js";
 
-const PACE_MS = 2000;
 const dialog = document.querySelector("dialog");
 const slug = document.querySelector(".state-chip").dataset.of;
-let due = 0, busy = false;
-
-const fetched = async (address) => {
-  const answer = await fetch(address, { headers: { Accept: "text/html" } });
-  if (!answer.ok || answer.redirected) throw new Error(`the server answered with status ${answer.status}`);
-  return new DOMParser().parseFromString(await answer.text(), "text/html");
-};
-
-// Takes the parts of the page that changed from a new copy of it: one template makes them, here and there.
-const refresh = async () => {
-  due = 0;
-  busy = true;
-  try {
-    const fresh = await fetched(location.href);
-    for (const part of document.querySelectorAll("[data-part]")) {
-      const newer = fresh.querySelector(`[data-part="${part.dataset.part}"]`);
-      if (newer && newer.innerHTML !== part.innerHTML && !part.contains(document.activeElement)) part.replaceWith(newer);
-    }
-    figures.refresh();
-  } catch {
-    // The connection chip tells of an outage; the next frame tries again.
-  } finally {
-    busy = false;
-  }
-};
-
-const soon = () => {
-  if (!due && !busy) due = setTimeout(refresh, PACE_MS);
-};
 
 const figures = show(document.querySelectorAll("[data-figure]"));
+const soon = renewer(() => figures.refresh());
 
 for (const link of document.querySelectorAll("[data-hours]")) {
   link.addEventListener("click", (event) => {

@@ -2,7 +2,9 @@
 
 import { look, setLook } from "./look.js";
 
-const GO = { d: "/", o: "/orders/", n: "/bots/new/", m: "/market/", h: "/health/" };
+const GO = {
+  d: "/", o: "/orders/", n: "/bots/new/", r: "/risk/", b: "/backtests/", m: "/market/", a: "/audit/", h: "/health/",
+};
 const PATIENCE_MS = 1200;
 let awaited = 0;
 
