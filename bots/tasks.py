@@ -8,6 +8,7 @@ import logging
 from celery import shared_task
 
 from bots import balancing, live, runner
+from bots.backtest import runs
 from bots.books import reconcile, samples
 from bots.control import NotPossible
 from bots.grid.levels import InvalidGrid
@@ -23,6 +24,8 @@ from risk.calls import Tally
 log = logging.getLogger(__name__)
 
 WORKING = (Bot.State.DEPLOYING, Bot.State.RUNNING, Bot.State.PAUSED, Bot.State.STOPPING)
+
+BUSY_S = 3  # between two tries of a backtest to begin
 
 _tally = Tally()
 _gateway = gateway_from_settings(told=counted_in(_tally))
@@ -100,3 +103,12 @@ def share_capital() -> None:
         tick_bot.delay(bot.pk)
     if moved:
         log.info("%s of capital moved", told["moved"])
+
+
+@shared_task
+def run_backtest(number: int) -> None:
+    """Carry out a backtest, one at a time; asked for while another runs, it comes again."""
+    if runs.is_busy():
+        run_backtest.apply_async([number], countdown=BUSY_S)
+        return
+    runs.in_own_process(number)

@@ -56,12 +56,15 @@ def report(outcome: Outcome) -> str:
     return "\n".join(parts)
 
 
-FILL_MODEL = (
-    "How fills are modelled: price moves in straight lines along each bar's open, high, low and\n"
+FILL_RULES = (
+    "Price moves in straight lines along each bar's open, high, low and\n"
     "close, and an order it passes fills whole at its own price. No queue, no delay, no part\n"
     "fills, no slippage at the start. The order of high and low inside a bar is a guess, and\n"
-    "swings shorter than a bar are unseen; try --path color, --fill touch and shorter bars to\n"
-    "see how much hangs on that. Past prices promise nothing."
+    "swings shorter than a bar are unseen. Past prices promise nothing."
+)
+FILL_MODEL = (
+    f"How fills are modelled. {FILL_RULES}\n"
+    "Try --path color, --fill touch and shorter bars to see how much hangs on that."
 )
 
 

@@ -1,11 +1,14 @@
 """Grids as rows: bots, their versioned configs, cells, orders, fills and round trips."""
 
 from bots.models.account import ApiToken, CapitalMove
+from bots.models.backtests import RECORDED, Backtest
 from bots.models.grids import Bot, Cell, GridConfig, Opening
 from bots.models.orders import Fill, Order, RoundTrip
 
 __all__ = [
+    "RECORDED",
     "ApiToken",
+    "Backtest",
     "Bot",
     "CapitalMove",
     "Cell",

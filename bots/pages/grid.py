@@ -13,6 +13,7 @@ from bots import control, preview
 from bots.control import Deployment, NotPossible
 from bots.forms import DeployForm
 from bots.grid.levels import InvalidGrid
+from bots.models import Backtest
 from bots.pages.shell import for_steerers, frame
 from bots.preview import Preview
 from bots.seeds import BOTS
@@ -110,7 +111,27 @@ def _form(request: HttpRequest) -> DeployForm:
     for wish in BOTS:
         if wish.slug == request.GET.get("preset"):
             return DeployForm(initial=_preset(wish))
+    run = request.GET.get("backtest", "")
+    if run.isdecimal() and (tried := Backtest.objects.filter(pk=run).first()):
+        return DeployForm(initial=_tried(tried))
     return DeployForm()
+
+
+def _tried(run: Backtest) -> dict[str, Any]:
+    """The fields of a grid that was backtested."""
+    base = run.symbol.removesuffix("USDT")
+    return {
+        "symbol": run.symbol,
+        "name": f"{base}/USDT",
+        "slug": f"{base.lower()}-usdt-{run.pk}",
+        "lower": plain(run.lower),
+        "upper": plain(run.upper),
+        "grids": run.grids,
+        "spacing": run.spacing,
+        "capital": plain(run.capital),
+        "sizing": run.sizing,
+        "reserve": plain(run.reserve),
+    }
 
 
 def _preset(wish: Deployment) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from bots.pages import about, audit, bot, grid, kill, market, orders, risk
+from bots.pages import about, audit, backtests, bot, grid, kill, market, orders, risk
 
 urlpatterns = [
     path("health/", about.health_page, name="health"),
@@ -12,6 +12,15 @@ urlpatterns = [
     path("audit/", audit.page, name="audit"),
     path("audit/export.csv", audit.export, name="audit-csv"),
     path("audit/verify/", audit.verify, name="audit-verify"),
+    path("backtests/", backtests.page, name="backtests"),
+    path("backtests/new/", backtests.new, name="backtest-new"),
+    path("backtests/compare/", backtests.compare, name="compare"),
+    path("backtests/compare/figure/", backtests.compare_figure, name="compare-figure"),
+    path("backtests/<int:number>/", backtests.run, name="backtest"),
+    path("backtests/<int:number>/progress/", backtests.progress, name="backtest-progress"),
+    path("backtests/<int:number>/change/", backtests.change, name="backtest-change"),
+    path("backtests/<int:number>/figures/<slug:name>/", backtests.figure, name="backtest-figure"),
+    path("backtests/<int:number>/export.<str:kind>", backtests.export, name="backtest-export"),
     path("help/", about.help_page, name="help"),
     path("preferences/", about.preferences, name="preferences"),
     path("market/", market.page, name="market"),

@@ -5,7 +5,7 @@ Money and prices are plain decimal texts.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +13,8 @@ from django.db.models import Max
 from django.utils import timezone
 
 from bots.models import Bot, Fill
-from bots.reports import profit
+from bots.reports import plots, profit
+from bots.reports.plots import Figure, iso
 from market import series
 from market.models import Price
 from market.types import Side, milliseconds, moment, plain
@@ -27,7 +28,6 @@ MOST_SAMPLES = 5_000
 BINS = 24
 LATENCY_TARGET_MS = 500
 
-Figure = dict[str, Any]
 Card = dict[str, Any]
 
 
@@ -43,16 +43,20 @@ def ladder(bot: Bot, card: Card, hours: int = USUAL_WINDOW) -> Figure:
     fills = list(Fill.objects.filter(bot=bot, time__gt=since).order_by("-time")[:MOST_FILLS])
     return {
         "data": [
-            _line("Price", path, "--accent-ink", width=1.75),
+            plots.line("Price", path, "--accent-ink", width=1.75),
             _marks("Buy filled", fills, Side.BUY, "triangle-down", "--buy"),
             _marks("Sell filled", fills, Side.SELL, "triangle-up", "--sell"),
             _now(path[-1:], card["tick"]),
         ],
         "layout": {
-            **_layout(),
+            **plots.layout(),
             "margin": {"l": 0, "r": 0, "t": 36, "b": 0},
-            "xaxis": {**_axis(), "side": "top", "range": [iso(since), iso(now + _room(hours))]},
-            "yaxis": {**_axis(), **_price_axis(card), "visible": False, "fixedrange": True},
+            "xaxis": {
+                **plots.axis(),
+                "side": "top",
+                "range": [iso(since), iso(now + _room(hours))],
+            },
+            "yaxis": {**plots.axis(), **_price_axis(card), "visible": False, "fixedrange": True},
             "shapes": _level_lines(card),
         },
         "said": f"Price of {bot.name} over {hours} hours against {len(card['cells'])} grid cells",
@@ -69,7 +73,7 @@ def earnings(bot: Bot) -> Figure:
     )
     return {
         "data": [
-            _line(
+            plots.line(
                 name,
                 [(iso(point.time), plain(getattr(point, field))) for point in points],
                 colour,
@@ -79,12 +83,12 @@ def earnings(bot: Bot) -> Figure:
             for name, field, colour, dash, width in lines
         ],
         "layout": {
-            **_layout(),
+            **plots.layout(),
             "margin": {"l": 56, "r": 12, "t": 28, "b": 28},
             "showlegend": True,
-            "legend": {"orientation": "h", "x": 0, "y": 1.14, "font": {"color": "--text"}},
-            "xaxis": _axis(),
-            "yaxis": {**_axis(), "type": "linear", "zeroline": True, "nticks": 6},
+            "legend": plots.legend(),
+            "xaxis": plots.axis(),
+            "yaxis": {**plots.axis(), "type": "linear", "zeroline": True, "nticks": 6},
         },
         "said": f"Grid profit, floating PnL and total of {bot.name} since it was deployed",
         "empty": "No fills yet: there is nothing to add up." if not points else "",
@@ -119,14 +123,14 @@ def latency(bot: Bot) -> Figure:
             }
         ],
         "layout": {
-            **_layout(),
+            **plots.layout(),
             "margin": {"l": 40, "r": 12, "t": 28, "b": 28},
             "bargap": 0.12,
-            "xaxis": {**_axis(), "type": "linear", "range": [0, edge], "ticksuffix": " ms"},
-            "yaxis": {**_axis(), "type": "linear", "rangemode": "tozero"},
+            "xaxis": {**plots.axis(), "type": "linear", "range": [0, edge], "ticksuffix": " ms"},
+            "yaxis": {**plots.axis(), "type": "linear", "rangemode": "tozero"},
             "shapes": [
-                *(_upright(value, "--strong", "dot") for value in marks.values()),
-                _upright(LATENCY_TARGET_MS, "--danger-ink", "dash"),
+                *(plots.upright(value, "--strong", "dot") for value in marks.values()),
+                plots.upright(LATENCY_TARGET_MS, "--danger-ink", "dash"),
             ],
         },
         "said": f"{len(waits)} counter orders of the last {LATENCY_HOURS} h: {told}",
@@ -176,47 +180,13 @@ def _level_lines(card: Card) -> list[Figure]:
     lines = []
     for price in prices:
         colour, dash = styles[kinds.get(price, "bare")]
-        lines.append(
-            {
-                "type": "line",
-                "layer": "below",
-                "opacity": 0.55,
-                "xref": "paper",
-                "x0": 0,
-                "x1": 1,
-                "y0": price,
-                "y1": price,
-                "line": {"color": colour, "width": 1, "dash": dash},
-            }
-        )
+        lines.append(plots.level(price, colour, dash, opacity=0.55))
     return lines
 
 
-def _line(
-    name: str, path: Sequence[tuple[str, str]], colour: str, *, width: float, dash: str = "solid"
-) -> Figure:
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "name": name,
-        "x": [time for time, _ in path],
-        "y": [value for _, value in path],
-        "line": {"color": colour, "width": width, "dash": dash},
-        "hovertemplate": "%{y}<extra>" + name + "</extra>",
-    }
-
-
 def _marks(name: str, fills: Sequence[Fill], side: Side, symbol: str, colour: str) -> Figure:
-    mine = [fill for fill in fills if fill.side == side]
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": name,
-        "x": [iso(fill.time) for fill in mine],
-        "y": [plain(fill.price) for fill in mine],
-        "marker": {"symbol": symbol, "size": 9, "color": colour},
-        "hovertemplate": "%{y}<br>%{x}<extra>" + name + "</extra>",
-    }
+    mine = [(iso(fill.time), plain(fill.price)) for fill in fills if fill.side == side]
+    return plots.marks(name, mine, symbol, colour)
 
 
 def _now(last: Sequence[tuple[str, str]], tick: str | None) -> Figure:
@@ -231,37 +201,3 @@ def _now(last: Sequence[tuple[str, str]], tick: str | None) -> Figure:
         "hovertemplate": "%{y}<extra>Last price</extra>",
         "meta": {"tick": tick},
     }
-
-
-def _upright(at: float, colour: str, dash: str) -> Figure:
-    line = {"color": colour, "width": 1, "dash": dash}
-    return {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "x0": at, "x1": at, "line": line}
-
-
-def _axis() -> Figure:
-    return {
-        "color": "--muted",
-        "gridcolor": "--line",
-        "zerolinecolor": "--line-strong",
-        "tickfont": {"color": "--muted", "size": 11},
-        "showgrid": False,
-        "automargin": False,
-    }
-
-
-def _layout() -> Figure:
-    return {
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"color": "--text", "size": 12},
-        "hoverlabel": {"bgcolor": "--raised", "font": {"color": "--text"}},
-        "hovermode": "closest",
-        "showlegend": False,
-        "uirevision": "kept",
-        "dragmode": False,
-    }
-
-
-def iso(time: datetime) -> str:
-    """ISO 8601 without a zone, which Plotly would drop; times are UTC."""
-    return time.isoformat(timespec="seconds").removesuffix("+00:00")

@@ -21,7 +21,7 @@ from risk.catalogue import Kind
 from risk.halts import ALL
 from risk.models import Guard, GuardEvent, Halt, Pulse
 
-LATEST_EVENTS = 50
+LATEST_EVENTS = 20
 LIFTED_SHOWN = 10
 CENT = Decimal("0.01")
 Row = dict[str, Any]
@@ -92,14 +92,12 @@ def of_bot(bot: Bot) -> list[Row]:
     """What watches over one bot: its own guards, its pair's, and those of the whole account."""
     called = names()
     found = Guard.objects.filter(subject__in=[*subjects_of(bot), ALL])
-    order = list(KINDS)
     rows = [guard_row(guard, called) for guard in found]
-    return sorted(
-        rows, key=lambda row: (-_SEVERITY.index(row["state"]), _place(order, row["name"]))
-    )
+    return sorted(rows, key=lambda row: (-_SEVERITY.index(row["state"]), _place(row["name"])))
 
 
-def _place(order: Sequence[str], name: str) -> int:
+def _place(name: str) -> int:
+    order = list(TITLES)
     return order.index(name) if name in order else len(order)
 
 
@@ -116,6 +114,7 @@ def guard_row(guard: Guard, called: Names) -> Row:
         "value": None if value is None else plain(value),
         "limit": None if limit is None else plain(limit),
         "unit": unit,
+        "limit_unit": unit.partition(" ")[0],
         "filled": _filled(value, limit),
         "since": iso(guard.since),
         "did": guard.did,

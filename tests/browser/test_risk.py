@@ -73,7 +73,7 @@ def test_a_tripped_guard_is_told_first_and_in_words(page: Page, complaints: list
     first = page.locator(".guard-kind").first
     expect(first).to_contain_text("BTC filter")
     expect(first.locator('[data-field="value"]')).to_have_attribute("data-raw", "2.4")
-    expect(first).to_contain_text("limit 2 % an hour")
+    expect(first).to_contain_text("limit 2 %")
     expect(first.locator(".meter .used.bad")).to_have_attribute("width", "298")
     stops = page.locator('[data-part="stops"] tr')
     expect(stops).to_have_count(4)
