@@ -6,18 +6,19 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from bots.books import ledger
+from bots.books import fees, ledger
 from bots.engine import decide
 from bots.grid.levels import GridSpec, InvalidGrid
-from bots.grid.truth import Fees, TruthCard, card
+from bots.grid.truth import TruthCard, card
 from bots.models import Bot
+from bots.safety import exposure
 from market import ingest
 from market.exchange import Exchange
 from market.types import ZERO, Instrument, Tick, plain
+from risk import policy
 from risk.rules import FREE
 
 PRICE_AGE = timedelta(seconds=5)
-DEFAULT_FEES = Fees(Decimal("0.001"), Decimal("0.001"))  # Bybit spot without a VIP level
 _ENDED = (Bot.State.STOPPED, Bot.State.DRAFT)
 
 
@@ -38,7 +39,6 @@ def preview(
     spec: GridSpec,
     *,
     stop_loss: Decimal | None = None,
-    fees: Fees = DEFAULT_FEES,
     instead_of: Bot | None = None,
 ) -> Preview:
     """Work a grid out on the market as it is; when it edits a bot, `instead_of` that one's.
@@ -47,10 +47,11 @@ def preview(
     """
     instrument = ingest.instrument(exchange, symbol)
     tick = ingest.fresh_price(exchange, symbol, PRICE_AGE)
-    truth = card(spec, instrument, tick.last, fees, stop_loss=stop_loss)
+    truth = card(spec, instrument, tick.last, fees.rates(exchange, symbol), stop_loss=stop_loss)
     others = _others(instead_of)
     objections = [
         *_overlaps(others, symbol, spec),
+        *_over_budget(spec, instead_of),
         *_over_free(others, instrument, spec, _spent(instead_of) if instead_of else ZERO),
     ]
     return Preview(symbol, instrument, tick, truth, objections)
@@ -74,6 +75,17 @@ def _overlaps(others: Iterable[Bot], symbol: str, spec: GridSpec) -> Iterator[In
                 f"{other.name} trades {plain(config.lower)} to {plain(config.upper)} already; "
                 "a range outside it is accepted, or stop it first",
             )
+
+
+def _over_budget(spec: GridSpec, instead_of: Bot | None) -> Iterator[InvalidGrid]:
+    """A cell needs an order, and the exchange lets an account have so many open."""
+    most, taken = policy.current().account_orders, exposure.open_orders(but=instead_of)
+    if taken + spec.grids > most:
+        yield InvalidGrid(
+            "grids",
+            f"{max(most - taken, 0)} or fewer are accepted: the account may have {most} orders "
+            f"open and {taken} are taken",
+        )
 
 
 def _over_free(

@@ -9,7 +9,7 @@ from celery import shared_task
 
 from bots import balancing, live, runner
 from bots.backtest import runs
-from bots.books import reconcile, samples
+from bots.books import fees, reconcile, samples
 from bots.control import NotPossible
 from bots.grid.levels import InvalidGrid
 from bots.models import Bot
@@ -64,7 +64,7 @@ def sweep() -> None:
 
 @shared_task
 def refresh_instruments() -> None:
-    """Take in the exchange's filters again, which change twice a month, and what is not traded."""
+    """Ask the exchange again for its filters, for what is not traded, and for our fee rates."""
     symbols = sorted(set(Bot.objects.values_list("symbol", flat=True)))
     try:
         closed = ingest.refresh_instruments(_gateway, symbols)
@@ -73,6 +73,10 @@ def refresh_instruments() -> None:
         return
     for symbol in symbols:
         guarding.note(guards.listing(symbol, closed.get(symbol, "")))
+    try:
+        fees.refresh(_gateway, symbols)
+    except ExchangeError as error:
+        log.info("fee rates not refreshed: %s", error)
 
 
 @shared_task

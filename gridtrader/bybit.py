@@ -20,7 +20,11 @@ HOSTS = {
         "wss://stream-testnet.bybit.com",
     ),
 }
-BYBIT_DOMAINS = ("bybit.com", "bytick.com", "bybit.nl", "bybit.kz", "bybit.ae", "bybit.eu")
+BYBIT_DOMAINS = (
+    "bybit.com",
+    "bytick.com",
+    *(f"bybit.{country}" for country in ("nl", "kz", "ae", "eu", "id", "tr")),
+)
 
 
 @dataclass(frozen=True)
@@ -51,8 +55,8 @@ def read(env: Environment, home: Path) -> Bybit:
         return Bybit(
             mode, f"http://{address}", f"ws://{address}", f"ws://{address}", *_own_keys(home), port
         )
-    if mode == "paper":
-        _refuse_real_money(rest, stream)
+    for url in (rest, stream):
+        _refuse_another_environment(mode, url)
     hosts = (rest, stream, stream) if rest else HOSTS[mode]
     return Bybit(mode, *hosts, *_given_keys(env, mode, home), None)
 
@@ -71,11 +75,15 @@ def _given_keys(env: Environment, mode: str, home: Path) -> tuple[Secret, Secret
     return key, secret
 
 
-def _refuse_real_money(*urls: str) -> None:
-    for url in urls:
-        host = urlsplit(url).hostname or ""
-        if any(host == domain or host.endswith(f".{domain}") for domain in BYBIT_DOMAINS):
-            raise EnvError(
-                f"GRIDTRADER_MODE is 'paper' but a base URL names Bybit's own host {host}; "
-                "accepted: a simulator's address, or mode demo, testnet or live"
-            )
+def _refuse_another_environment(mode: str, url: str) -> None:
+    """A key works in one environment of Bybit, and play is never sent to where money is real."""
+    host = urlsplit(url).hostname or ""
+    if not any(host == domain or host.endswith(f".{domain}") for domain in BYBIT_DOMAINS):
+        return  # a simulator, or a proxy of the user's own
+    theirs = next((name for name in ("testnet", "demo") if f"-{name}." in host), "live")
+    if theirs != mode:
+        accepted = "a simulator's address" if mode == "paper" else f"one of mode {mode}"
+        raise EnvError(
+            f"GRIDTRADER_MODE is '{mode}' but a base URL names Bybit's own host {host}; "
+            f"accepted: {accepted}, or mode {theirs}"
+        )

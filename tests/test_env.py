@@ -164,6 +164,22 @@ WRONG = [
         {"BYBIT_REST_URL": "https://api.bybit.com", "BYBIT_WS_URL": "wss://stream.bybit.com"},
         "GRIDTRADER_MODE is 'paper' but a base URL names Bybit's own host api.bybit.com",
     ),
+    (
+        {
+            "GRIDTRADER_MODE": "demo",
+            "BYBIT_REST_URL": "https://api.bybit.nl",
+            "BYBIT_WS_URL": "wss://stream.bybit.nl",
+        },
+        "GRIDTRADER_MODE is 'demo' but a base URL names Bybit's own host api.bybit.nl; accepted: ",
+    ),
+    (
+        {
+            "GRIDTRADER_MODE": "live",
+            "BYBIT_REST_URL": "https://api.bybit.com",
+            "BYBIT_WS_URL": "wss://stream-testnet.bybit.com",
+        },
+        "GRIDTRADER_MODE is 'live' but a base URL names Bybit's own host stream-testnet.bybit.com",
+    ),
     ({"TRADINGVIEW_WEBHOOK_SECRET": "hush"}, "TRADINGVIEW_WEBHOOK_SECRET: secret 1 of 1 has 4"),
     ({"CSRF_TRUSTED_ORIGINS": "example.org"}, "CSRF_TRUSTED_ORIGINS holds 'example.org'"),
     ({"NOTION_BASE_URL": "notion"}, "NOTION_BASE_URL has scheme ''"),

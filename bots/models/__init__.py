@@ -1,6 +1,6 @@
 """Grids as rows: bots, their versioned configs, cells, orders, fills and round trips."""
 
-from bots.models.account import ApiToken, CapitalMove
+from bots.models.account import ApiToken, CapitalMove, FeeRate
 from bots.models.backtests import RECORDED, Backtest
 from bots.models.grids import Bot, Cell, GridConfig, Opening
 from bots.models.orders import Fill, Order, RoundTrip
@@ -12,6 +12,7 @@ __all__ = [
     "Bot",
     "CapitalMove",
     "Cell",
+    "FeeRate",
     "Fill",
     "GridConfig",
     "Opening",

@@ -29,6 +29,18 @@ class CapitalMove(models.Model):
         return f"{types.plain(self.amount)} {self.coin}"
 
 
+class FeeRate(models.Model):
+    """What this account pays on a pair, as shares of the traded value; below zero is a rebate."""
+
+    symbol = models.CharField(max_length=32, primary_key=True)
+    maker = MoneyField()
+    taker = MoneyField()
+    asked_at = models.DateTimeField(help_text="machine's clock")
+
+    def __str__(self) -> str:
+        return f"{self.symbol} {types.plain(self.maker)} {types.plain(self.taker)}"
+
+
 class ApiToken(models.Model):
     """A key to the API. Only its SHA-256 is kept: the key itself is shown once, when it is made."""
 

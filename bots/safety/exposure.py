@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from bots.models import Bot, Cell, Order
 from market.types import CLOSED, ZERO, OrderStatus, Side
+from risk.models import Guard
 
 _MINUTE = timedelta(minutes=1)
 
@@ -96,6 +97,18 @@ def sent_lately(most: int) -> int:
     newest = Order.objects.order_by("-id").values_list("created_at", flat=True)[:most]
     since = timezone.now() - _MINUTE
     return sum(1 for at in newest if at > since)
+
+
+def foreign_orders() -> int:
+    """Orders of others on the account, when last seen: they count against its cap too."""
+    seen = Guard.objects.filter(name="foreign orders").values_list("value", flat=True).first()
+    return int(seen or 0)
+
+
+def open_orders(but: Bot | None = None) -> int:
+    """How many orders the account has open, in flight or of unknown fate, without one bot's."""
+    ours = sum(1 for row in unsettled() if row.is_live and (but is None or row.bot != but.pk))
+    return ours + foreign_orders()
 
 
 def stakes() -> Sequence[Stake]:

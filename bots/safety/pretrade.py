@@ -163,7 +163,7 @@ def _standing(
         pair=own + by_pair[bot.symbol],
         total=own + sum(by_pair.values(), ZERO),
         bot_orders=sum(1 for row in rows if row.bot == bot.pk and row.is_live),
-        account_orders=sum(1 for row in rows if row.is_live),
+        account_orders=sum(1 for row in rows if row.is_live) + exposure.foreign_orders(),
         sent=exposure.sent_lately(thresholds.orders_per_minute),
         free=_free(rows, funds, loaded),
     )

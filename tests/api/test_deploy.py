@@ -1,14 +1,18 @@
 """Deploy by the API: the truth card, the refusals, and a bot that starts."""
 
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 
 import pytest
+import requests
 from django.db import connection
 from rest_framework.test import APIClient
 
-from bots.models import Bot
+from bots.models import Bot, FeeRate
 from bots.roles import Role
+from bots.safety import guarding
 from integrations.bybit.gateway import Gateway
+from risk import guards, policy
 from tests.api.conftest import Caller
 from tests.simulator.fixture import RunningSimulator
 
@@ -40,6 +44,25 @@ def test_a_dry_run_tells_the_truth_and_does_nothing(trader: APIClient) -> None:
     assert len(card["orders"]) == 12
     assert card["fills_needed"]["apr 0.8"]
     assert not Bot.objects.exists()
+
+
+def test_the_truth_stands_on_the_accounts_own_fee_rates(
+    trader: APIClient, simulator: RunningSimulator
+) -> None:
+    fees = {"kind": "fees", "maker": "0.0002", "taker": "0.001"}
+    requests.post(f"{simulator.rest_url}/sim/faults", json={"do": [fees]}, timeout=20)
+    card = deploy(trader, dry_run=True).json()
+    assert card["net_profit_per_cell"] == {"min": "0.002547", "max": "0.002646"}
+    assert FeeRate.objects.get().maker == Decimal("0.0002")
+
+
+def test_the_orders_of_all_and_of_others_are_within_the_accounts_cap(trader: APIClient) -> None:
+    deploy(trader)
+    policy.change({"account_orders": 20}, by="a test", may_loosen=False, reason="few")
+    guarding.note(guards.foreign(["Buy 1 BTCUSDT at 90000"] * 3))
+    answer = deploy(trader, symbol="DOGEUSDT", lower="0.13", upper="0.15", grids=18, capital="900")
+    assert answer.status_code == 400
+    assert "17 or fewer are accepted" in answer.json()["error"]["fields"]["grids"][0]
 
 
 def test_a_deploy_starts_a_bot(trader: APIClient) -> None:

@@ -196,15 +196,20 @@ def i11_what_is_sent_fits_the_filters(x: Truth) -> Iterator[str]:
 
 
 def i15_no_grid_commits_more_than_its_capital(x: Truth) -> Iterator[str]:
-    """What its cells cost and what its buys would cost, by the exchange's own word."""
+    """What its cells cost and what its buys would cost, by the exchange's own word.
+
+    A grid that began below its range was sized on that price: its whole ladder may cost more.
+    """
     resting: dict[str, Decimal] = defaultdict(Decimal)
     for row in x.ours:
         slot = ids.slot(row["orderLinkId"])
         if slot and row["side"] == "Buy":
             resting[slot.grid] += D(row["leavesQty"]) * D(row["price"])
     for config in GridConfig.objects.all():
-        held = sum((cell.cost for cell in config.cells.all()), ZERO)
-        if held + resting[config.grid_name] > config.capital:
+        cells = config.cells.all()
+        held = sum((cell.cost for cell in cells), ZERO)
+        ladder = sum((cell.quantity * cell.low for cell in cells), ZERO)
+        if held + resting[config.grid_name] > max(config.capital, ladder):
             yield f"{config}: {held} held and {resting[config.grid_name]} on the way"
 
 
