@@ -1,4 +1,4 @@
-"""Orders: what the gateway costs over bare pybit, how fast a deploy is, what a simulator takes."""
+"""Orders: what the gateway costs over bare pybit, how fast a deploy is, what a simulator bears."""
 
 import asyncio
 import hashlib
@@ -35,6 +35,13 @@ PAIRS, WARM_UP = 250, 10
 PACE = 0.13  # s between pairs, so that both together stay within Bybit's limits and none waits
 DEPLOY, GROUP = 69, 10  # the orders of the four seeded grids
 CALLS, CONNECTIONS = 3_000, 16
+LISTENERS, STEPS = 20, 500
+PRICES = {  # between which each pair goes to and fro
+    "BTCUSDT": ("97000", "97010"),
+    "MNTUSDT": ("1.08", "1.09"),
+    "DOGEUSDT": ("0.137", "0.138"),
+    "PEPEUSDT": ("0.0000045", "0.0000046"),
+}
 
 _names = (f"bench-{number}" for number in itertools.count())
 
@@ -55,14 +62,19 @@ def run() -> Iterator[dict[str, object]]:
                 yield asyncio.run(throughput(url, "create", each=1))
             with simulator() as url:
                 yield asyncio.run(throughput(url, "create-batch", each=10))
+            with simulator("--state", str(Path(home) / "state.json")) as url:
+                kept = asyncio.run(throughput(url, "create-batch", each=10))
+                yield {**kept, "bench": "simulator, orders in batches, each on the disk"}
+            with simulator() as url:
+                yield asyncio.run(fan_out(url))
 
 
 @contextmanager
-def simulator() -> Iterator[str]:
+def simulator(*more: str) -> Iterator[str]:
     """A simulator of its own process; its market stands still. Answers its base URL."""
     command = [sys.executable, str(ROOT / "manage.py"), "simulator", "--port", "0", "--speed", "0"]
     wallet = ["--balance", "USDT=100000000", "--key", KEY, "--secret", SECRET]
-    with subprocess.Popen([*command, *wallet], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([*command, *wallet, *more], stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None  # noqa: S101
             said = process.stdout.readline()
@@ -179,6 +191,43 @@ async def throughput(url: str, path: str, each: int) -> dict[str, object]:
         "orders_per_s": round(CALLS // each * each / took, 1),
         "requests_per_s": round(CALLS // each / took, 1),
     }
+
+
+async def fan_out(url: str) -> dict[str, object]:
+    """Messages a second that the simulator sends to many listeners while all prices move."""
+    topics = [f"{kind}.{symbol}" for symbol in PRICES for kind in ("orderbook.1", "publicTrade")]
+    async with aiohttp.ClientSession(url) as session:
+        sockets = [await session.ws_connect("/v5/public/spot") for _ in range(LISTENERS)]
+        for socket in sockets:
+            await socket.send_json({"op": "subscribe", "args": topics})
+        hearing = [asyncio.create_task(_heard(socket)) for socket in sockets]
+        await asyncio.sleep(1)
+        began = time.perf_counter()
+        for number in range(STEPS):
+            prices = {symbol: pair[number % 2] for symbol, pair in PRICES.items()}
+            async with session.post("/sim/step", json={"prices": prices, "seconds": 1}) as answer:
+                answer.raise_for_status()
+        for socket in sockets:
+            await socket.send_json({"op": "ping"})
+        frames = sum(await asyncio.gather(*hearing))
+        took = time.perf_counter() - began
+    return {
+        "bench": f"simulator, prices to {LISTENERS} listeners",
+        "messages": frames,
+        "messages_per_s": round(frames / took, 1),
+        "steps_per_s": round(STEPS / took, 1),
+    }
+
+
+async def _heard(socket: aiohttp.ClientWebSocketResponse) -> int:
+    """How many topic frames came before the answer to a ping: those that were sent before it."""
+    frames = 0
+    async for message in socket:
+        frame = json.loads(message.data)
+        frames += "topic" in frame
+        if frame.get("op") == "ping":
+            return frames
+    raise RuntimeError("a listener was cut off")
 
 
 def _body(each: int) -> str:

@@ -60,6 +60,7 @@ class Connection(WebSocket):  # type: ignore[misc]  # pybit has no types
         self._why = ""  # the first reason why this connection ended
         self._answers: dict[str, Mapping[str, Any]] = {}  # by req_id; the login's under "auth"
         self.heard_frame = self.heard_topic = time.monotonic()
+        self.heard: dict[str, float] = {}  # by topic, its last frame
         # Of the whole process, but nobody else here uses websocket-client. Without it a server
         # that stalls in the middle of a frame would hold the reader thread for ever.
         websocket.setdefaulttimeout(FRAME_S)
@@ -165,7 +166,7 @@ class Connection(WebSocket):  # type: ignore[misc]  # pybit has no types
             # It may have been a fill. A new connection comes with a catch-up, so nothing is lost.
             self._end("a frame was not a JSON object")
         elif "topic" in frame:
-            self.heard_topic = self.heard_frame
+            self.heard_topic = self.heard[str(frame["topic"])] = self.heard_frame
             self._hear(frame)
         elif frame.get("op") in ("auth", "subscribe"):
             name = "auth" if frame["op"] == "auth" else str(frame.get("req_id") or "")

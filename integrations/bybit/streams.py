@@ -16,7 +16,8 @@ from integrations.bybit.connection import Connection, Hear, NotConnected
 log = logging.getLogger(__name__)
 
 PRIVATE_TOPICS = ("order", "execution", "wallet")
-PUBLIC_SILENCE_S = 5.0  # orderbook.1 repeats itself after 3 s of quiet (Bybit v5, orderbook)
+BEATS = "orderbook.1."  # the topic that repeats itself after 3 s of quiet (Bybit v5, orderbook)
+PUBLIC_SILENCE_S = 5.0
 PRIVATE_SILENCE_S = 12.0  # two pings may stay unanswered
 PING_S = 5.0
 ANSWER_S = 5.0  # for the answer to a login or a subscription
@@ -54,7 +55,11 @@ Event = Connected | Disconnected | Message
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Patience of a feed, in seconds; `connects` are allowed within `connects_within`."""
+    """Patience of a feed, in seconds; `connects` are allowed within `connects_within`.
+
+    A connection is silent when nothing was heard for `silence`: no topic at all (or, where a pong
+    is life, no frame), or one of the topics that never rest.
+    """
 
     silence: float
     pong_is_life: bool  # a private stream is rightly quiet: there an answered ping is enough
@@ -147,20 +152,34 @@ class Feed:
 
     def _watch(self, connection: Connection) -> str:
         """Ping and look until something is wrong; returns what."""
-        next_ping = time.monotonic()
+        next_ping = begun = time.monotonic()
         while not self._stopping.wait(PACE_S):
             now = time.monotonic()
-            heard = connection.heard_frame if self._limits.pong_is_life else connection.heard_topic
             if connection.ended:
                 return connection.ended
             if self._overrun.is_set():
                 return "the consumer is too slow: its queue is full"
-            if now - heard > self._limits.silence:
-                return f"nothing heard for {self._limits.silence:g} s"
+            silent = self._silent(connection, begun, now)
+            if silent is not None:
+                return f"nothing heard{silent} for {self._limits.silence:g} s"
             if now >= next_ping:
                 connection.ping()
                 next_ping = now + self._limits.ping
         return "stopped"
+
+    def _silent(self, connection: Connection, begun: float, now: float) -> str | None:
+        """Of what nothing is heard, in words; None while all is well.
+
+        A subscription can die alone: then the other topics hide it, but a pair has no price.
+        """
+        heard = connection.heard_frame if self._limits.pong_is_life else connection.heard_topic
+        if now - heard > self._limits.silence:
+            return ""
+        for topic in self._topics:
+            last = connection.heard.get(topic, begun)
+            if topic.startswith(BEATS) and now - last > self._limits.silence:
+                return f" of {topic}"
+        return None
 
     def _hear(self, frame: dict[str, Any]) -> None:
         """Called in the reader thread: enqueue, nothing else."""

@@ -25,6 +25,7 @@ class FakeStream:
         self.answer_subscriptions = True
         self.answer_pings = True
         self.push_every: float | None = None  # public frames, seconds
+        self.push = [f"orderbook.1.{symbol}" for symbol in ("BTCUSDT", "DOGEUSDT", "MNTUSDT")]
         self.close_after_subscription = False
         self.logins: list[dict[str, Any]] = []
         self.subscriptions: list[list[str]] = []
@@ -116,8 +117,8 @@ class FakeStream:
     async def _push(self, ws: web.WebSocketResponse) -> None:
         while True:
             await asyncio.sleep(self.push_every or 0.05)
-            if self.push_every is not None:
-                await ws.send_str(json.dumps({"topic": "orderbook.1.BTCUSDT", "data": {}}))
+            for topic in self.push if self.push_every is not None else ():
+                await ws.send_str(json.dumps({"topic": topic, "data": {}}))
 
     async def _answer(self, ws: web.WebSocketResponse, asked: dict[str, Any]) -> None:
         if asked["op"] == "auth":

@@ -182,6 +182,19 @@ def test_a_public_stream_without_prices_is_noticed_although_pings_are_answered(
     assert "nothing heard for 1 s" in event.why
 
 
+def test_a_topic_that_falls_silent_alone_is_noticed_although_others_speak(
+    server: FakeStream, running: Run
+) -> None:
+    out: queue.Queue[Event] = queue.Queue()
+    server.push_every = 0.1
+    running(public(server, out, replace(FAST, pong_is_life=False)))
+    the_next(out, Message)
+    dead = server.push.pop()
+    event = the_next(out, Disconnected, 3)
+    assert isinstance(event, Disconnected)
+    assert f"nothing heard of {dead} for 1 s" in event.why
+
+
 def test_a_refused_login_is_told_and_tried_again(
     server: FakeStream, running: Run, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,11 +1,15 @@
 """The state file: torn lines, compaction, locks, and files that belong to something else."""
 
+import os
 from decimal import Decimal
 
 import pytest
 
 from integrations.bybit.simulator.facts import Deposited
 from integrations.bybit.simulator.journal import Entry, Journal, JournalError
+from integrations.bybit.simulator.server import Options
+from tests.simulator.client import http, limit
+from tests.simulator.fixture import KEYS, RunningSimulator
 
 DEPOSIT = Entry(10, 20, (Deposited("USDT", Decimal("12.5")),))
 
@@ -33,6 +37,43 @@ def test_what_was_written_is_read_again(file):
     step = Entry(30, 30, (), {"BTCUSDT": "97000"})
     written(file, DEPOSIT, step)
     assert read(file) == [DEPOSIT, step]
+
+
+@pytest.fixture
+def forced(monkeypatch):
+    """The sizes of files at the moments when they were forced to the disk."""
+    sizes = []
+    monkeypatch.setattr(os, "fdatasync", lambda file: sizes.append(os.fstat(file).st_size))
+    return sizes
+
+
+def test_what_happened_is_forced_to_the_disk_once_and_time_alone_is_not(file, forced):
+    journal = Journal(file, "tape")
+    journal.write(Entry(30, 40))
+    journal.force()
+    assert forced == []
+    journal.write(DEPOSIT)
+    journal.write(DEPOSIT)
+    journal.write(Entry(50, 60))
+    journal.force()
+    journal.force()
+    assert forced == [file.stat().st_size]
+    journal.close()
+
+
+def test_an_answer_comes_after_its_line_is_on_the_disk(file, forced):
+    running = RunningSimulator(Options(keys=KEYS, speed=0, state=file))
+    running.start()
+    try:
+        client = http(running)
+        for _ in range(3):
+            client.place_order(**limit())
+            assert forced[-1] == file.stat().st_size
+        running.step({"BTCUSDT": "97000"})
+        assert forced[-1] == file.stat().st_size
+    finally:
+        running.stop()
+    assert forced[-1] == file.stat().st_size
 
 
 def test_a_torn_last_line_is_dropped(file):

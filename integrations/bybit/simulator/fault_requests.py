@@ -67,6 +67,7 @@ class Wire:
         if switch := faults.drawn("code", path):
             if faults.chance(float(switch["effect"])):
                 work(Bent())
+                self.deeds.venue.keep()
             now, code = self.deeds.venue.now, int(switch["code"])
             return web.json_response(envelope({}, now, code, "said by a fault switch"))
         answer, headers = self._done(path, params, work)
@@ -91,6 +92,7 @@ class Wire:
             new = order.tif == "PostOnly" and order not in named
             if new and faults.drawn("post_only_race", path):
                 self.deeds.end(order, "UNKNOWN", "EC_PostOnlyWillTakeLiquidity")
+        self.deeds.venue.keep()
         if skew:
             answer = _shifted(answer, skew)
         return self._doctored(path, answer), headers

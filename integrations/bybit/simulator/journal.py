@@ -1,8 +1,8 @@
 """The simulator's memory on disk: a JSON line for each thing that happened, before its answer.
 
-A `kill -9` at any moment loses nothing that was answered: a line is one write to the kernel, and a
-torn last line is dropped, for its answer was never sent. (A power cut may lose the last seconds:
-lines are not forced to the disk.)
+Neither a `kill -9` nor a power cut loses anything that was answered: a line is one write to the
+kernel, lines are forced to the disk before anybody is told, and a torn last line is dropped, for
+its answer was never sent. Only how far time has come may be lost.
 """
 
 import fcntl
@@ -66,6 +66,7 @@ class Journal:
         self.tape, self.name = tape, name
         self._path = path
         self._lock = self._file = -1
+        self._forced = True  # every line that matters is on the disk
         self._entries: list[Entry] = []
         if path is None:
             return
@@ -95,6 +96,7 @@ class Journal:
 
     def write(self, entry: Entry) -> None:
         """Append one line; when this returns, a crash of ours cannot lose it."""
+        self._forced = self._forced and entry.only_time
         if self._file >= 0:
             line, before = entry.line(), os.fstat(self._file).st_size
             try:
@@ -104,6 +106,16 @@ class Journal:
             if not whole:
                 os.ftruncate(self._file, before)
                 raise JournalError(f"state file {self._path}: the disk is full")
+
+    def force(self) -> None:
+        """Have all lines on the disk, so that a power cut cannot lose them either."""
+        if self._forced or self._file < 0:
+            return
+        try:
+            os.fdatasync(self._file)
+        except OSError as error:
+            raise JournalError(f"state file {self._path}: {error}") from error
+        self._forced = True
 
     def close(self) -> None:
         for handle in (self._file, self._lock):
@@ -161,4 +173,7 @@ class Journal:
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        os.fsync(folder)  # the new name, too
+        os.close(folder)
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND)

@@ -65,6 +65,7 @@ class OrderEntry:
         cost = endpoint.cost(params)
         passed, headers = self._budgets.take(path, endpoint.per_second, cost, now)
         answer = endpoint.work(self._venue, params, passed)
+        self._venue.keep()
         whole = answer if isinstance(answer, Outcome) else Outcome(answer)
         header = {**headers, "Timenow": str(now)}
         return {"data": whole.result, "retExtInfo": whole.ext, "header": header}

@@ -157,6 +157,7 @@ class Simulator:
                 venue.advance(int(position), reserve)
             if speed and rounds % LOOK_EVERY == 0:
                 self._look()
+            venue.keep()
             # While live prices are away nothing is said of them, so that clients see it.
             silent = self._live is not None and not self._live.connected
             if rounds % PUSH_EVERY == 0 and not silent:
@@ -250,11 +251,13 @@ class Simulator:
             if request.path == "/sim/faults":
                 if request.method == "POST":
                     self._set_faults(_body(await request.text()))
+                    self.venue.keep()
                     self.flush()
                 return web.json_response(self.faults.show())
             if request.path == "/sim/step":
                 control.step(self.venue, self.options.speed, _body(await request.text()))
                 self._look()
+                self.venue.keep()
                 self.flush()
             whole = request.path == "/sim/state"
             return web.json_response(control.state(self.venue, self.options.speed, whole=whole))

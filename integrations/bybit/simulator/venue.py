@@ -218,10 +218,15 @@ class Venue:
         self._commit(Entry(to, to, self._fills(ways), self._ends(ways)), ways)
         self.now = self.until = to
 
+    def keep(self) -> None:
+        """Have on the disk what happened so far; nothing is told to anybody before."""
+        self._journal.force()
+
     def rest(self) -> None:
         """Note the exact time at a clean stop."""
         prices = {symbol: market.pair.text(market.last) for symbol, market in self.markets.items()}
         self._journal.write(Entry(self.now, self.now, prices=prices))
+        self._journal.force()
         self._journal.close()
 
     def _ends(self, ways: Mapping[str, Sequence[Point]]) -> dict[str, str]:
