@@ -52,7 +52,7 @@ def test_the_truth_stands_on_the_accounts_own_fee_rates(
     fees = {"kind": "fees", "maker": "0.0002", "taker": "0.001"}
     requests.post(f"{simulator.rest_url}/sim/faults", json={"do": [fees]}, timeout=20)
     card = deploy(trader, dry_run=True).json()
-    assert card["net_profit_per_cell"] == {"min": "0.002547", "max": "0.002646"}
+    assert card["net_profit_per_cell"] == {"min": "0.002554", "max": "0.002653"}
     assert FeeRate.objects.get().maker == Decimal("0.0002")
 
 
