@@ -9,7 +9,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -18,221 +17,484 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Bot',
+            name="Bot",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.SlugField(max_length=40, unique=True)),
-                ('name', models.CharField(max_length=40)),
-                ('symbol', models.CharField(max_length=32)),
-                ('tag', models.CharField(editable=False, help_text='begins the client ids of its orders', max_length=12, unique=True)),
-                ('state', models.CharField(choices=[('draft', 'Draft'), ('deploying', 'Deploying'), ('running', 'Running'), ('paused', 'Paused'), ('stopped', 'Stopped')], default='draft', max_length=12)),
-                ('reason', models.CharField(blank=True, help_text='why it is in this state', max_length=300)),
-                ('state_since', models.DateTimeField(blank=True, null=True)),
-                ('position', models.PositiveSmallIntegerField(default=0, help_text='order on the dashboard')),
-                ('deployed_at', models.DateTimeField(blank=True, help_text='exchange clock', null=True)),
-                ('epoch', models.BigIntegerField(default=0, editable=False)),
-                ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('news', models.BigIntegerField(default=0, editable=False)),
-                ('looked_at', models.DateTimeField(blank=True, editable=False, null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("slug", models.SlugField(max_length=40, unique=True)),
+                ("name", models.CharField(max_length=40)),
+                ("symbol", models.CharField(max_length=32)),
+                (
+                    "tag",
+                    models.CharField(
+                        editable=False,
+                        help_text="begins the client ids of its orders",
+                        max_length=12,
+                        unique=True,
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("draft", "Draft"),
+                            ("deploying", "Deploying"),
+                            ("running", "Running"),
+                            ("paused", "Paused"),
+                            ("stopped", "Stopped"),
+                        ],
+                        default="draft",
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "reason",
+                    models.CharField(
+                        blank=True, help_text="why it is in this state", max_length=300
+                    ),
+                ),
+                ("state_since", models.DateTimeField(blank=True, null=True)),
+                (
+                    "position",
+                    models.PositiveSmallIntegerField(default=0, help_text="order on the dashboard"),
+                ),
+                (
+                    "deployed_at",
+                    models.DateTimeField(blank=True, help_text="exchange clock", null=True),
+                ),
+                ("epoch", models.BigIntegerField(default=0, editable=False)),
+                ("lease_until", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("news", models.BigIntegerField(default=0, editable=False)),
+                ("looked_at", models.DateTimeField(blank=True, editable=False, null=True)),
             ],
             options={
-                'ordering': ['position', 'slug'],
+                "ordering": ["position", "slug"],
             },
         ),
         migrations.CreateModel(
-            name='ApiToken',
+            name="ApiToken",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('digest', models.CharField(editable=False, max_length=64, unique=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='api_tokens', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("digest", models.CharField(editable=False, max_length=64, unique=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="api_tokens",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='CapitalMove',
+            name="CapitalMove",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('coin', models.CharField(max_length=16)),
-                ('amount', market.models.MoneyField(decimal_places=18, help_text='negative when it left', max_digits=38)),
-                ('reason', models.CharField(max_length=200)),
-                ('opening', models.BooleanField(default=False, help_text='was there before the first order')),
-                ('at', models.DateTimeField(auto_now_add=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("coin", models.CharField(max_length=16)),
+                (
+                    "amount",
+                    market.models.MoneyField(
+                        decimal_places=18, help_text="negative when it left", max_digits=38
+                    ),
+                ),
+                ("reason", models.CharField(max_length=200)),
+                (
+                    "opening",
+                    models.BooleanField(
+                        default=False, help_text="was there before the first order"
+                    ),
+                ),
+                ("at", models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                'ordering': ['id'],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('opening', True)), fields=('coin',), name='one_opening_per_coin')],
+                "ordering": ["id"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("opening", True)),
+                        fields=("coin",),
+                        name="one_opening_per_coin",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='GridConfig',
+            name="GridConfig",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('version', models.PositiveIntegerField()),
-                ('lower', market.models.MoneyField(decimal_places=18, max_digits=38)),
-                ('upper', market.models.MoneyField(decimal_places=18, max_digits=38)),
-                ('grids', models.PositiveSmallIntegerField(help_text='N grids are N cells and N + 1 levels')),
-                ('capital', market.models.MoneyField(decimal_places=18, help_text='quote', max_digits=38)),
-                ('spacing', models.CharField(choices=[('arithmetic', 'arithmetic'), ('geometric', 'geometric')], default=bots.grid.levels.Spacing['ARITHMETIC'], max_length=12)),
-                ('sizing', models.CharField(choices=[('base', 'base'), ('quote', 'quote')], default=bots.grid.levels.Sizing['BASE'], max_length=8)),
-                ('reserve', models.DecimalField(decimal_places=4, default=Decimal('0.05'), help_text='share of the capital never put into orders', max_digits=5)),
-                ('stop_loss', market.models.MoneyField(blank=True, decimal_places=18, max_digits=38, null=True)),
-                ('btc_filter', models.BooleanField(default=False, help_text='buys only while BTC is stable')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('created_by', models.CharField(blank=True, max_length=150)),
-                ('bot', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='configs', to='bots.bot')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("version", models.PositiveIntegerField()),
+                ("lower", market.models.MoneyField(decimal_places=18, max_digits=38)),
+                ("upper", market.models.MoneyField(decimal_places=18, max_digits=38)),
+                (
+                    "grids",
+                    models.PositiveSmallIntegerField(
+                        help_text="N grids are N cells and N + 1 levels"
+                    ),
+                ),
+                (
+                    "capital",
+                    market.models.MoneyField(decimal_places=18, help_text="quote", max_digits=38),
+                ),
+                (
+                    "spacing",
+                    models.CharField(
+                        choices=[("arithmetic", "arithmetic"), ("geometric", "geometric")],
+                        default=bots.grid.levels.Spacing["ARITHMETIC"],
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "sizing",
+                    models.CharField(
+                        choices=[("base", "base"), ("quote", "quote")],
+                        default=bots.grid.levels.Sizing["BASE"],
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "reserve",
+                    models.DecimalField(
+                        decimal_places=4,
+                        default=Decimal("0.05"),
+                        help_text="share of the capital never put into orders",
+                        max_digits=5,
+                    ),
+                ),
+                (
+                    "stop_loss",
+                    market.models.MoneyField(
+                        blank=True, decimal_places=18, max_digits=38, null=True
+                    ),
+                ),
+                (
+                    "btc_filter",
+                    models.BooleanField(default=False, help_text="buys only while BTC is stable"),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("created_by", models.CharField(blank=True, max_length=150)),
+                (
+                    "bot",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="configs",
+                        to="bots.bot",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['bot', '-version'],
+                "ordering": ["bot", "-version"],
             },
         ),
         migrations.CreateModel(
-            name='Cell',
+            name="Cell",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('index', models.PositiveSmallIntegerField()),
-                ('low', market.models.MoneyField(decimal_places=18, max_digits=38)),
-                ('high', market.models.MoneyField(decimal_places=18, max_digits=38)),
-                ('quantity', market.models.MoneyField(decimal_places=18, max_digits=38)),
-                ('trip', models.PositiveIntegerField()),
-                ('side', models.CharField(max_length=4)),
-                ('attempt', models.PositiveIntegerField()),
-                ('entry', models.BooleanField()),
-                ('crossed', models.BooleanField()),
-                ('bought', market.models.MoneyField(decimal_places=18, max_digits=38)),
-                ('held', market.models.MoneyField(decimal_places=18, max_digits=38)),
-                ('cost', market.models.MoneyField(decimal_places=18, max_digits=38)),
-                ('buy_fee', market.models.MoneyField(decimal_places=18, max_digits=38)),
-                ('sold', market.models.MoneyField(decimal_places=18, max_digits=38)),
-                ('proceeds', market.models.MoneyField(decimal_places=18, max_digits=38)),
-                ('opened', models.BigIntegerField()),
-                ('reason', models.CharField(blank=True, help_text='why it has no order', max_length=200)),
-                ('config', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='cells', to='bots.gridconfig')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("index", models.PositiveSmallIntegerField()),
+                ("low", market.models.MoneyField(decimal_places=18, max_digits=38)),
+                ("high", market.models.MoneyField(decimal_places=18, max_digits=38)),
+                ("quantity", market.models.MoneyField(decimal_places=18, max_digits=38)),
+                ("trip", models.PositiveIntegerField()),
+                ("side", models.CharField(max_length=4)),
+                ("attempt", models.PositiveIntegerField()),
+                ("entry", models.BooleanField()),
+                ("crossed", models.BooleanField()),
+                ("bought", market.models.MoneyField(decimal_places=18, max_digits=38)),
+                ("held", market.models.MoneyField(decimal_places=18, max_digits=38)),
+                ("cost", market.models.MoneyField(decimal_places=18, max_digits=38)),
+                ("buy_fee", market.models.MoneyField(decimal_places=18, max_digits=38)),
+                ("sold", market.models.MoneyField(decimal_places=18, max_digits=38)),
+                ("proceeds", market.models.MoneyField(decimal_places=18, max_digits=38)),
+                ("opened", models.BigIntegerField()),
+                (
+                    "reason",
+                    models.CharField(blank=True, help_text="why it has no order", max_length=200),
+                ),
+                (
+                    "config",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="cells",
+                        to="bots.gridconfig",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['config', 'index'],
+                "ordering": ["config", "index"],
             },
         ),
         migrations.AddField(
-            model_name='bot',
-            name='config',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='bots.gridconfig'),
+            model_name="bot",
+            name="config",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="bots.gridconfig",
+            ),
         ),
         migrations.CreateModel(
-            name='Order',
+            name="Order",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('client_id', models.CharField(max_length=36, unique=True)),
-                ('order_id', models.CharField(blank=True, db_index=True, max_length=40)),
-                ('cell', models.PositiveSmallIntegerField()),
-                ('symbol', models.CharField(max_length=32)),
-                ('side', models.CharField(max_length=4)),
-                ('price', market.models.MoneyField(decimal_places=18, max_digits=38)),
-                ('quantity', market.models.MoneyField(decimal_places=18, max_digits=38)),
-                ('time_in_force', models.CharField(max_length=8)),
-                ('status', models.CharField(choices=[('NEW', 'NEW'), ('SENT', 'SENT'), ('UNKNOWN', 'UNKNOWN'), ('OPEN', 'OPEN'), ('PARTIAL', 'PARTIAL'), ('CANCEL_SENT', 'CANCEL_SENT'), ('CANCEL_UNKNOWN', 'CANCEL_UNKNOWN'), ('FILLED', 'FILLED'), ('CANCELLED', 'CANCELLED'), ('REJECTED', 'REJECTED'), ('NEVER_SENT', 'NEVER_SENT')], max_length=16)),
-                ('filled', market.models.MoneyField(decimal_places=18, default=Decimal('0'), help_text='as the exchange says', max_digits=38)),
-                ('reason', models.CharField(blank=True, max_length=300)),
-                ('settled', models.BooleanField(default=False, help_text='over, and taken off its cell')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('caused_at', models.DateTimeField(blank=True, help_text='when its cause came in', null=True)),
-                ('sent_at', models.DateTimeField(blank=True, null=True)),
-                ('acknowledged_at', models.DateTimeField(blank=True, null=True)),
-                ('look_after', models.DateTimeField(blank=True, help_text='not looked up, or its cell not retried, before', null=True)),
-                ('not_found', models.PositiveSmallIntegerField(default=0, help_text='rounds of look-ups, after its deadline, that found nothing')),
-                ('updated', models.BigIntegerField(default=0, help_text='exchange clock, ms')),
-                ('bot', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='orders', to='bots.bot')),
-                ('config', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='orders', to='bots.gridconfig')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("client_id", models.CharField(max_length=36, unique=True)),
+                ("order_id", models.CharField(blank=True, db_index=True, max_length=40)),
+                ("cell", models.PositiveSmallIntegerField()),
+                ("symbol", models.CharField(max_length=32)),
+                ("side", models.CharField(max_length=4)),
+                ("price", market.models.MoneyField(decimal_places=18, max_digits=38)),
+                ("quantity", market.models.MoneyField(decimal_places=18, max_digits=38)),
+                ("time_in_force", models.CharField(max_length=8)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("NEW", "NEW"),
+                            ("SENT", "SENT"),
+                            ("UNKNOWN", "UNKNOWN"),
+                            ("OPEN", "OPEN"),
+                            ("PARTIAL", "PARTIAL"),
+                            ("CANCEL_SENT", "CANCEL_SENT"),
+                            ("CANCEL_UNKNOWN", "CANCEL_UNKNOWN"),
+                            ("FILLED", "FILLED"),
+                            ("CANCELLED", "CANCELLED"),
+                            ("REJECTED", "REJECTED"),
+                            ("NEVER_SENT", "NEVER_SENT"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "filled",
+                    market.models.MoneyField(
+                        decimal_places=18,
+                        default=Decimal("0"),
+                        help_text="as the exchange says",
+                        max_digits=38,
+                    ),
+                ),
+                ("reason", models.CharField(blank=True, max_length=300)),
+                (
+                    "settled",
+                    models.BooleanField(default=False, help_text="over, and taken off its cell"),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "caused_at",
+                    models.DateTimeField(blank=True, help_text="when its cause came in", null=True),
+                ),
+                ("sent_at", models.DateTimeField(blank=True, null=True)),
+                ("acknowledged_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "look_after",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="not looked up, or its cell not retried, before",
+                        null=True,
+                    ),
+                ),
+                (
+                    "not_found",
+                    models.PositiveSmallIntegerField(
+                        default=0,
+                        help_text="rounds of look-ups, after its deadline, that found nothing",
+                    ),
+                ),
+                ("updated", models.BigIntegerField(default=0, help_text="exchange clock, ms")),
+                (
+                    "bot",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="orders",
+                        to="bots.bot",
+                    ),
+                ),
+                (
+                    "config",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="orders",
+                        to="bots.gridconfig",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-id'],
+                "ordering": ["-id"],
             },
         ),
         migrations.CreateModel(
-            name='Fill',
+            name="Fill",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('exec_id', models.CharField(max_length=64, unique=True)),
-                ('symbol', models.CharField(max_length=32)),
-                ('side', models.CharField(max_length=4)),
-                ('price', market.models.MoneyField(decimal_places=18, max_digits=38)),
-                ('quantity', market.models.MoneyField(decimal_places=18, max_digits=38)),
-                ('fee', market.models.MoneyField(decimal_places=18, max_digits=38)),
-                ('fee_coin', models.CharField(max_length=16)),
-                ('is_maker', models.BooleanField()),
-                ('time', models.DateTimeField(help_text='exchange clock')),
-                ('received_at', models.DateTimeField(auto_now_add=True)),
-                ('booked', models.BooleanField(default=False, help_text='in the cells')),
-                ('bot', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='fills', to='bots.bot')),
-                ('order', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='fills', to='bots.order')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("exec_id", models.CharField(max_length=64, unique=True)),
+                ("symbol", models.CharField(max_length=32)),
+                ("side", models.CharField(max_length=4)),
+                ("price", market.models.MoneyField(decimal_places=18, max_digits=38)),
+                ("quantity", market.models.MoneyField(decimal_places=18, max_digits=38)),
+                ("fee", market.models.MoneyField(decimal_places=18, max_digits=38)),
+                ("fee_coin", models.CharField(max_length=16)),
+                ("is_maker", models.BooleanField()),
+                ("time", models.DateTimeField(help_text="exchange clock")),
+                ("received_at", models.DateTimeField(auto_now_add=True)),
+                ("booked", models.BooleanField(default=False, help_text="in the cells")),
+                (
+                    "bot",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="fills",
+                        to="bots.bot",
+                    ),
+                ),
+                (
+                    "order",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="fills",
+                        to="bots.order",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-time', '-id'],
+                "ordering": ["-time", "-id"],
             },
         ),
         migrations.CreateModel(
-            name='RoundTrip',
+            name="RoundTrip",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('cell', models.PositiveSmallIntegerField()),
-                ('trip', models.PositiveIntegerField()),
-                ('entry', models.BooleanField()),
-                ('bought', market.models.MoneyField(decimal_places=18, max_digits=38)),
-                ('sold', market.models.MoneyField(decimal_places=18, max_digits=38)),
-                ('cost', market.models.MoneyField(decimal_places=18, max_digits=38)),
-                ('proceeds', market.models.MoneyField(decimal_places=18, max_digits=38)),
-                ('grid_profit', market.models.MoneyField(decimal_places=18, max_digits=38)),
-                ('inventory_pnl', market.models.MoneyField(decimal_places=18, max_digits=38)),
-                ('opened', models.DateTimeField()),
-                ('closed', models.DateTimeField()),
-                ('bot', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='round_trips', to='bots.bot')),
-                ('config', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='round_trips', to='bots.gridconfig')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("cell", models.PositiveSmallIntegerField()),
+                ("trip", models.PositiveIntegerField()),
+                ("entry", models.BooleanField()),
+                ("bought", market.models.MoneyField(decimal_places=18, max_digits=38)),
+                ("sold", market.models.MoneyField(decimal_places=18, max_digits=38)),
+                ("cost", market.models.MoneyField(decimal_places=18, max_digits=38)),
+                ("proceeds", market.models.MoneyField(decimal_places=18, max_digits=38)),
+                ("grid_profit", market.models.MoneyField(decimal_places=18, max_digits=38)),
+                ("inventory_pnl", market.models.MoneyField(decimal_places=18, max_digits=38)),
+                ("opened", models.DateTimeField()),
+                ("closed", models.DateTimeField()),
+                (
+                    "bot",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="round_trips",
+                        to="bots.bot",
+                    ),
+                ),
+                (
+                    "config",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="round_trips",
+                        to="bots.gridconfig",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-closed', '-id'],
+                "ordering": ["-closed", "-id"],
             },
         ),
         migrations.AddConstraint(
-            model_name='gridconfig',
-            constraint=models.UniqueConstraint(fields=('bot', 'version'), name='one_config_per_version'),
+            model_name="gridconfig",
+            constraint=models.UniqueConstraint(
+                fields=("bot", "version"), name="one_config_per_version"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='gridconfig',
-            constraint=models.CheckConstraint(condition=models.Q(('lower__gt', 0), ('upper__gt', models.F('lower'))), name='range_is_a_range'),
+            model_name="gridconfig",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("lower__gt", 0), ("upper__gt", models.F("lower"))),
+                name="range_is_a_range",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='gridconfig',
-            constraint=models.CheckConstraint(condition=models.Q(('grids__gte', 1)), name='at_least_one_grid'),
+            model_name="gridconfig",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("grids__gte", 1)), name="at_least_one_grid"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='gridconfig',
-            constraint=models.CheckConstraint(condition=models.Q(('capital__gt', 0)), name='capital_above_zero'),
+            model_name="gridconfig",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("capital__gt", 0)), name="capital_above_zero"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='gridconfig',
-            constraint=models.CheckConstraint(condition=models.Q(('reserve__gte', 0), ('reserve__lt', 1)), name='reserve_is_a_share'),
+            model_name="gridconfig",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("reserve__gte", 0), ("reserve__lt", 1)),
+                name="reserve_is_a_share",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='cell',
-            constraint=models.UniqueConstraint(fields=('config', 'index'), name='one_cell_per_index'),
+            model_name="cell",
+            constraint=models.UniqueConstraint(
+                fields=("config", "index"), name="one_cell_per_index"
+            ),
         ),
         migrations.AddIndex(
-            model_name='order',
-            index=models.Index(condition=models.Q(('settled', False)), fields=['bot'], name='unsettled_orders'),
+            model_name="order",
+            index=models.Index(
+                condition=models.Q(("settled", False)), fields=["bot"], name="unsettled_orders"
+            ),
         ),
         migrations.AddIndex(
-            model_name='fill',
-            index=models.Index(condition=models.Q(('booked', False)), fields=['bot'], name='unbooked_fills'),
+            model_name="fill",
+            index=models.Index(
+                condition=models.Q(("booked", False)), fields=["bot"], name="unbooked_fills"
+            ),
         ),
         migrations.AddIndex(
-            model_name='fill',
-            index=models.Index(fields=['bot', '-time'], name='fills_by_time'),
+            model_name="fill",
+            index=models.Index(fields=["bot", "-time"], name="fills_by_time"),
         ),
         migrations.AddIndex(
-            model_name='roundtrip',
-            index=models.Index(fields=['bot', '-closed'], name='round_trips_by_time'),
+            model_name="roundtrip",
+            index=models.Index(fields=["bot", "-closed"], name="round_trips_by_time"),
         ),
         migrations.AddConstraint(
-            model_name='roundtrip',
-            constraint=models.UniqueConstraint(fields=('config', 'cell', 'trip'), name='one_round_trip_per_passage'),
+            model_name="roundtrip",
+            constraint=models.UniqueConstraint(
+                fields=("config", "cell", "trip"), name="one_round_trip_per_passage"
+            ),
         ),
     ]

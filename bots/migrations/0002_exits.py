@@ -4,25 +4,44 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('bots', '0001_initial'),
+        ("bots", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='bot',
-            name='exit',
-            field=models.CharField(blank=True, choices=[('keep', 'Keep what it holds'), ('sell', 'Sell at the market'), ('ladder', 'Sell by its ladder')], help_text='how it leaves the market', max_length=8),
+            model_name="bot",
+            name="exit",
+            field=models.CharField(
+                blank=True,
+                choices=[
+                    ("keep", "Keep what it holds"),
+                    ("sell", "Sell at the market"),
+                    ("ladder", "Sell by its ladder"),
+                ],
+                help_text="how it leaves the market",
+                max_length=8,
+            ),
         ),
         migrations.AddField(
-            model_name='cell',
-            name='exited',
+            model_name="cell",
+            name="exited",
             field=models.BooleanField(default=False),
         ),
         migrations.AlterField(
-            model_name='bot',
-            name='state',
-            field=models.CharField(choices=[('draft', 'Draft'), ('deploying', 'Deploying'), ('running', 'Running'), ('paused', 'Paused'), ('stopping', 'Stopping'), ('stopped', 'Stopped')], default='draft', max_length=12),
+            model_name="bot",
+            name="state",
+            field=models.CharField(
+                choices=[
+                    ("draft", "Draft"),
+                    ("deploying", "Deploying"),
+                    ("running", "Running"),
+                    ("paused", "Paused"),
+                    ("stopping", "Stopping"),
+                    ("stopped", "Stopped"),
+                ],
+                default="draft",
+                max_length=12,
+            ),
         ),
     ]

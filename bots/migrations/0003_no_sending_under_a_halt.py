@@ -41,6 +41,5 @@ DROP FUNCTION bots_refuse_sending();
 
 
 class Migration(migrations.Migration):
-
     dependencies = [("bots", "0002_exits"), ("risk", "0004_append_only")]
     operations = [migrations.RunSQL(FORWARD, BACKWARD)]

@@ -6,47 +6,71 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('bots', '0003_no_sending_under_a_halt'),
+        ("bots", "0003_no_sending_under_a_halt"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='bot',
-            name='next_config',
-            field=models.ForeignKey(blank=True, help_text='an edit on its way: the version that takes over once old orders are gone', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='bots.gridconfig'),
+            model_name="bot",
+            name="next_config",
+            field=models.ForeignKey(
+                blank=True,
+                help_text="an edit on its way: the version that takes over once old orders are gone",
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="bots.gridconfig",
+            ),
         ),
         migrations.AddField(
-            model_name='order',
-            name='acts_as',
-            field=models.CharField(blank=True, help_text='the id it has in the version that took it over', max_length=36),
+            model_name="order",
+            name="acts_as",
+            field=models.CharField(
+                blank=True,
+                help_text="the id it has in the version that took it over",
+                max_length=36,
+            ),
         ),
         migrations.CreateModel(
-            name='Opening',
+            name="Opening",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('index', models.PositiveSmallIntegerField()),
-                ('low', market.models.MoneyField(decimal_places=18, max_digits=38)),
-                ('high', market.models.MoneyField(decimal_places=18, max_digits=38)),
-                ('quantity', market.models.MoneyField(decimal_places=18, max_digits=38)),
-                ('trip', models.PositiveIntegerField()),
-                ('side', models.CharField(max_length=4)),
-                ('entry', models.BooleanField()),
-                ('bought', market.models.MoneyField(decimal_places=18, max_digits=38)),
-                ('held', market.models.MoneyField(decimal_places=18, max_digits=38)),
-                ('cost', market.models.MoneyField(decimal_places=18, max_digits=38)),
-                ('buy_fee', market.models.MoneyField(decimal_places=18, max_digits=38)),
-                ('sold', market.models.MoneyField(decimal_places=18, max_digits=38)),
-                ('proceeds', market.models.MoneyField(decimal_places=18, max_digits=38)),
-                ('exited', models.BooleanField()),
-                ('opened', models.BigIntegerField()),
-                ('at', models.DateTimeField(auto_now_add=True)),
-                ('config', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='openings', to='bots.gridconfig')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("index", models.PositiveSmallIntegerField()),
+                ("low", market.models.MoneyField(decimal_places=18, max_digits=38)),
+                ("high", market.models.MoneyField(decimal_places=18, max_digits=38)),
+                ("quantity", market.models.MoneyField(decimal_places=18, max_digits=38)),
+                ("trip", models.PositiveIntegerField()),
+                ("side", models.CharField(max_length=4)),
+                ("entry", models.BooleanField()),
+                ("bought", market.models.MoneyField(decimal_places=18, max_digits=38)),
+                ("held", market.models.MoneyField(decimal_places=18, max_digits=38)),
+                ("cost", market.models.MoneyField(decimal_places=18, max_digits=38)),
+                ("buy_fee", market.models.MoneyField(decimal_places=18, max_digits=38)),
+                ("sold", market.models.MoneyField(decimal_places=18, max_digits=38)),
+                ("proceeds", market.models.MoneyField(decimal_places=18, max_digits=38)),
+                ("exited", models.BooleanField()),
+                ("opened", models.BigIntegerField()),
+                ("at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "config",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="openings",
+                        to="bots.gridconfig",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['config', 'index'],
-                'constraints': [models.UniqueConstraint(fields=('config', 'index'), name='one_opening_per_cell')],
+                "ordering": ["config", "index"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("config", "index"), name="one_opening_per_cell")
+                ],
             },
         ),
     ]

@@ -5,34 +5,57 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('bots', '0004_succession'),
+        ("bots", "0004_succession"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='gridconfig',
-            name='on_exit',
-            field=models.CharField(choices=[('keep', 'Keep what it holds'), ('sell', 'Sell at the market'), ('ladder', 'Sell by its ladder')], default='sell', help_text='how the take-profit leaves the market', max_length=8),
+            model_name="gridconfig",
+            name="on_exit",
+            field=models.CharField(
+                choices=[
+                    ("keep", "Keep what it holds"),
+                    ("sell", "Sell at the market"),
+                    ("ladder", "Sell by its ladder"),
+                ],
+                default="sell",
+                help_text="how the take-profit leaves the market",
+                max_length=8,
+            ),
         ),
         migrations.AddField(
-            model_name='gridconfig',
-            name='take_profit',
+            model_name="gridconfig",
+            name="take_profit",
             field=market.models.MoneyField(blank=True, decimal_places=18, max_digits=38, null=True),
         ),
         migrations.AddField(
-            model_name='gridconfig',
-            name='trigger_price',
-            field=market.models.MoneyField(blank=True, decimal_places=18, help_text='the first version is built when the price reaches this', max_digits=38, null=True),
+            model_name="gridconfig",
+            name="trigger_price",
+            field=market.models.MoneyField(
+                blank=True,
+                decimal_places=18,
+                help_text="the first version is built when the price reaches this",
+                max_digits=38,
+                null=True,
+            ),
         ),
         migrations.AddField(
-            model_name='gridconfig',
-            name='trigger_rises',
-            field=models.BooleanField(editable=False, help_text='the price was below the trigger at the first look', null=True),
+            model_name="gridconfig",
+            name="trigger_rises",
+            field=models.BooleanField(
+                editable=False,
+                help_text="the price was below the trigger at the first look",
+                null=True,
+            ),
         ),
         migrations.AddConstraint(
-            model_name='gridconfig',
-            constraint=models.CheckConstraint(condition=models.Q(('take_profit', None), ('take_profit__gt', models.F('upper')), _connector='OR'), name='take_profit_above_the_range'),
+            model_name="gridconfig",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("take_profit", None), ("take_profit__gt", models.F("upper")), _connector="OR"
+                ),
+                name="take_profit_above_the_range",
+            ),
         ),
     ]

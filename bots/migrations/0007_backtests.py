@@ -7,50 +7,141 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('bots', '0006_shared_capital'),
+        ("bots", "0006_shared_capital"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Backtest',
+            name="Backtest",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('symbol', models.CharField(max_length=32)),
-                ('source', models.CharField(default='recorded', max_length=120)),
-                ('since', models.DateTimeField(blank=True, help_text='first bar, exchange clock', null=True)),
-                ('until', models.DateTimeField(blank=True, help_text='bars that open before this', null=True)),
-                ('lower', market.models.MoneyField(decimal_places=18, max_digits=38)),
-                ('upper', market.models.MoneyField(decimal_places=18, max_digits=38)),
-                ('grids', models.PositiveSmallIntegerField()),
-                ('capital', market.models.MoneyField(decimal_places=18, max_digits=38)),
-                ('spacing', models.CharField(choices=[('arithmetic', 'arithmetic'), ('geometric', 'geometric')], default=bots.grid.levels.Spacing['ARITHMETIC'], max_length=12)),
-                ('sizing', models.CharField(choices=[('base', 'base'), ('quote', 'quote')], default=bots.grid.levels.Sizing['BASE'], max_length=8)),
-                ('reserve', models.DecimalField(decimal_places=4, default=Decimal('0.05'), max_digits=5)),
-                ('maker', models.DecimalField(decimal_places=6, default=Decimal('0.001'), max_digits=7)),
-                ('taker', models.DecimalField(decimal_places=6, default=Decimal('0.001'), max_digits=7)),
-                ('path', models.CharField(choices=[('nearest', 'nearest extreme first'), ('color', 'low first in rising bars, high first in falling ones')], default='nearest', max_length=8)),
-                ('rule', models.CharField(choices=[('through', 'the price must go through it'), ('touch', 'a touch is enough')], default='through', max_length=8)),
-                ('asked_by', models.CharField(max_length=150)),
-                ('asked_at', models.DateTimeField(auto_now_add=True)),
-                ('state', models.CharField(choices=[('waiting', 'Waiting'), ('running', 'Running'), ('done', 'Done'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], default='waiting', max_length=10)),
-                ('stage', models.CharField(blank=True, max_length=100)),
-                ('percent', models.PositiveSmallIntegerField(default=0)),
-                ('begun_at', models.DateTimeField(blank=True, null=True)),
-                ('told_at', models.DateTimeField(blank=True, help_text='it was alive then', null=True)),
-                ('ended_at', models.DateTimeField(blank=True, null=True)),
-                ('trouble', models.CharField(blank=True, max_length=300)),
-                ('figures', models.JSONField(default=dict, help_text='contract section 6, and what follows')),
-                ('verdict', models.CharField(blank=True, max_length=300)),
-                ('warnings', models.JSONField(default=list)),
-                ('course', models.JSONField(default=dict, help_text='price and equity along the way, by name')),
-                ('fills', models.JSONField(default=list, help_text='time (ms), side, price, quantity, fee, coin')),
-                ('cells', models.JSONField(default=list, help_text='round trips and grid profit by cell')),
-                ('days', models.JSONField(default=list, help_text='grid profit by day')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("symbol", models.CharField(max_length=32)),
+                ("source", models.CharField(default="recorded", max_length=120)),
+                (
+                    "since",
+                    models.DateTimeField(
+                        blank=True, help_text="first bar, exchange clock", null=True
+                    ),
+                ),
+                (
+                    "until",
+                    models.DateTimeField(
+                        blank=True, help_text="bars that open before this", null=True
+                    ),
+                ),
+                ("lower", market.models.MoneyField(decimal_places=18, max_digits=38)),
+                ("upper", market.models.MoneyField(decimal_places=18, max_digits=38)),
+                ("grids", models.PositiveSmallIntegerField()),
+                ("capital", market.models.MoneyField(decimal_places=18, max_digits=38)),
+                (
+                    "spacing",
+                    models.CharField(
+                        choices=[("arithmetic", "arithmetic"), ("geometric", "geometric")],
+                        default=bots.grid.levels.Spacing["ARITHMETIC"],
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "sizing",
+                    models.CharField(
+                        choices=[("base", "base"), ("quote", "quote")],
+                        default=bots.grid.levels.Sizing["BASE"],
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "reserve",
+                    models.DecimalField(decimal_places=4, default=Decimal("0.05"), max_digits=5),
+                ),
+                (
+                    "maker",
+                    models.DecimalField(decimal_places=6, default=Decimal("0.001"), max_digits=7),
+                ),
+                (
+                    "taker",
+                    models.DecimalField(decimal_places=6, default=Decimal("0.001"), max_digits=7),
+                ),
+                (
+                    "path",
+                    models.CharField(
+                        choices=[
+                            ("nearest", "nearest extreme first"),
+                            ("color", "low first in rising bars, high first in falling ones"),
+                        ],
+                        default="nearest",
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "rule",
+                    models.CharField(
+                        choices=[
+                            ("through", "the price must go through it"),
+                            ("touch", "a touch is enough"),
+                        ],
+                        default="through",
+                        max_length=8,
+                    ),
+                ),
+                ("asked_by", models.CharField(max_length=150)),
+                ("asked_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "Waiting"),
+                            ("running", "Running"),
+                            ("done", "Done"),
+                            ("failed", "Failed"),
+                            ("cancelled", "Cancelled"),
+                        ],
+                        default="waiting",
+                        max_length=10,
+                    ),
+                ),
+                ("stage", models.CharField(blank=True, max_length=100)),
+                ("percent", models.PositiveSmallIntegerField(default=0)),
+                ("begun_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "told_at",
+                    models.DateTimeField(blank=True, help_text="it was alive then", null=True),
+                ),
+                ("ended_at", models.DateTimeField(blank=True, null=True)),
+                ("trouble", models.CharField(blank=True, max_length=300)),
+                (
+                    "figures",
+                    models.JSONField(
+                        default=dict, help_text="contract section 6, and what follows"
+                    ),
+                ),
+                ("verdict", models.CharField(blank=True, max_length=300)),
+                ("warnings", models.JSONField(default=list)),
+                (
+                    "course",
+                    models.JSONField(
+                        default=dict, help_text="price and equity along the way, by name"
+                    ),
+                ),
+                (
+                    "fills",
+                    models.JSONField(
+                        default=list, help_text="time (ms), side, price, quantity, fee, coin"
+                    ),
+                ),
+                (
+                    "cells",
+                    models.JSONField(default=list, help_text="round trips and grid profit by cell"),
+                ),
+                ("days", models.JSONField(default=list, help_text="grid profit by day")),
             ],
             options={
-                'ordering': ['-id'],
+                "ordering": ["-id"],
             },
         ),
     ]
