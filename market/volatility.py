@@ -72,16 +72,17 @@ def atr(candles: Sequence[Candle], period: int = 14) -> Decimal | None:
     return average
 
 
-def realised(candles: Sequence[Candle], bar_ms: int = MINUTE_MS) -> Decimal | None:
-    """Realised volatility as a share a year: root of the mean squared log return, scaled by time.
+def realised(candles: Sequence[Candle]) -> Decimal | None:
+    """Realised volatility as a share a year: root of the squared log returns over the time taken.
 
-    None with fewer than two bars. `bar_ms` is the length of a bar.
+    Bars that are missing lengthen the time between two closes and so inflate nothing. None with
+    fewer than two bars.
     """
-    steps = [(after.close / before.close).ln() for before, after in pairwise(candles)]
-    if not steps:
+    if len(candles) < 2:  # noqa: PLR2004 - one close is no return
         return None
-    mean = sum((step * step for step in steps), ZERO) / len(steps)
-    return (mean * YEAR_MS / bar_ms).sqrt()
+    steps = [(after.close / before.close).ln() for before, after in pairwise(candles)]
+    squares = sum((step * step for step in steps), ZERO)
+    return (squares * YEAR_MS / (candles[-1].time - candles[0].time)).sqrt()
 
 
 @dataclass(frozen=True, slots=True)

@@ -225,3 +225,9 @@ def as_price(value: object, tick: str | None) -> str:
 def as_kind(value: object, kind: str) -> str:
     """The bare text of a value in one of the page's formats, for sentences and labels."""
     return show(value, kind).text
+
+
+@register.filter
+def tone_of(value: object, kind: str) -> str:
+    """The class of a value's colour: "up", "down", or "" for neither."""
+    return show(value, kind).tone

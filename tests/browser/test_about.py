@@ -78,7 +78,7 @@ def test_keys_lead_and_can_be_switched_off(page: Page) -> None:
     assert page.locator("html").get_attribute("data-theme") is None
 
 
-@pytest.mark.parametrize("path", ["/health/", "/help/", "/preferences/", "/market/"])
+@pytest.mark.parametrize("path", ["/health/", "/help/", "/preferences/"])
 def test_every_width_fits(page: Page, path: str, complaints: list[str]) -> None:
     SHOTS.mkdir(parents=True, exist_ok=True)
     page.goto(path)

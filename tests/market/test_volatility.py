@@ -20,7 +20,7 @@ def flat(number: int, close: Decimal) -> Candle:
     return Candle("BTCUSDT", "1", NOON + number * MINUTE_MS, *[close] * 4, D(1), close)
 
 
-def walk(*closes: str | int) -> list[Candle]:
+def walk(*closes: str | int | Decimal) -> list[Candle]:
     return [flat(number, D(close)) for number, close in enumerate(closes)]
 
 
@@ -54,12 +54,22 @@ def test_average_true_range_counts_the_gap_between_bars() -> None:
 
 
 def test_realised_volatility_of_one_percent_a_day_is_nineteen_percent_a_year() -> None:
-    day = 24 * 60 * MINUTE_MS
-    bars = walk("100", D("100") * D("0.01").exp(), "100")
-    found = volatility.realised(bars, day)
+    day = 24 * 60
+    closes = ["100", D("100") * D("0.01").exp(), "100"]
+    bars = [flat(number * day, D(close)) for number, close in enumerate(closes)]
+    found = volatility.realised(bars)
     assert found is not None
     assert abs(found - D("0.01") * D(365).sqrt()) < D("1e-12")
     assert volatility.realised(bars[:1]) is None
+
+
+def test_missing_minutes_do_not_inflate_realised_volatility() -> None:
+    """A price that walks on steadily is as volatile, seen every minute or every tenth."""
+    bars = walk(*(D(100) * (D("0.0001") * (n // 2 - n % 2)).exp() for n in range(101)))
+    whole, holed = volatility.realised(bars), volatility.realised(bars[:40] + bars[60:])
+    assert whole is not None
+    assert holed is not None
+    assert D("0.75") < holed / whole < D("1.25")
 
 
 def test_an_hour_of_calm_and_a_quarter_more_is_stable() -> None:
