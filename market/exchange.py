@@ -120,6 +120,16 @@ class KeyTerms:
     is_known: bool = True  # False where the exchange has no way to ask
 
 
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """An order that waits for a price before it rests: a stop, a take-profit, an OCO."""
+
+    kind: str  # the exchange's word
+    symbol: str
+    order_id: str
+    client_id: str
+
+
 class Exchange(Protocol):
     """One account on one spot exchange. Every method may raise ExchangeError."""
 
@@ -161,6 +171,12 @@ class Exchange(Protocol):
 
     def open_orders(self, symbol: str | None = None) -> Sequence[Order]:
         """Everything resting on the account, foreign orders (of any client id) included."""
+
+    def triggers(self) -> Sequence[Trigger]:
+        """Everything that waits for a price on the account, foreign included."""
+
+    def cancel_trigger(self, trigger: Trigger) -> None:
+        """Ask for the cancel of one of those. Raises as `cancel` does."""
 
     def fills_since(self, since: int, symbol: str | None = None) -> Iterable[Fill]:
         """Executions at or after `since` (exchange clock, ms), oldest first."""

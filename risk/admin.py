@@ -22,8 +22,8 @@ class HaltAdmin(ReadOnlyAdmin):
         "subject", "kind", "state", "reason", "opened_at", "opened_by", "lifted_at", "lifted_by",
     )  # fmt: skip
     shown = (
-        *list_display, "origin", "sell", "drill", "committed_at", "sent_at", "first_empty_at",
-        "done_at", "cancelled", "open_orders", "trouble",
+        *list_display, "origin", "sell", "foreign", "drill", "committed_at", "sent_at",
+        "first_empty_at", "done_at", "cancelled", "open_orders", "trouble",
     )  # fmt: skip
     list_filter = ("kind", ("lifted_at", admin.EmptyFieldListFilter))
     search_fields = ("subject", "reason", "opened_by", "lifted_by")

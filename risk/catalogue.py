@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from risk.guards import percent
 from risk.models import Policy, ShareField
 
 NO_BUYS, KILLS, ALARMS, SELLS = "withholds buys", "kill", "alarm", "sells and stops the bot"
@@ -56,13 +57,13 @@ KINDS = (
         "more than {equity_kill} of net deposits are lost; alerts at {equity_alert}, "
         "{equity_alert_2} and {equity_alert_3}",
         KILLS,
-        "below 95 % of that loss",
+        "below 95 % of that loss; each alert likewise",
     ),
     Kind(
         "drawdown",
         "equity is {equity_alert}, {equity_alert_2} or {equity_alert_3} below its highest",
         ALARMS,
-        "above that",
+        "below 95 % of that fall",
     ),
     Kind(
         "BTC gate",
@@ -89,6 +90,12 @@ KINDS = (
         "orders on the account that are not ours",
         "shows them, never touches them",
         "when they are gone",
+    ),
+    Kind(
+        "kill",
+        "orders of ours were not seen gone 5 s after a kill",
+        "alarm; it goes on until the exchange shows none",
+        "when none was seen open",
     ),
     Kind(
         "clock",
@@ -132,5 +139,5 @@ def told(policy: Policy) -> Mapping[str, Kind]:
 def _figure(policy: Policy, name: str) -> str:
     value = getattr(policy, name)
     if isinstance(Policy._meta.get_field(name), ShareField):  # noqa: SLF001 - documented
-        return f"{(value * 100).normalize():f} %"
+        return percent(value)
     return f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)

@@ -4,22 +4,24 @@ from datetime import timedelta
 
 from django.db.models.functions import Now
 
-from risk import halts
+from risk import halts, pulse
 from risk.halts import ALL
 from risk.models import Guard, Halt
 from risk.rules import FREE, Limits, halted, leaving, ranked, withheld
 
+UNWATCHED = timedelta(seconds=30)  # the watchdog says each second that it has judged
 TENDED = timedelta(seconds=5)  # a kill that nobody worked on for so long is left to the ticks
 
 
 def limits_under(own: Limits, *subjects: str) -> Limits:
     """What is left of a bot's own limits beneath all that concerns these subjects of its."""
-    if reason := halts.flagged():
-        return ranked(own, kill=halted(f"killed: {reason}"))
+    if wish := halts.flagged():
+        return ranked(own, kill=halted(f"killed: {wish.reason}"))
     found = list(Halt.objects.filter(subject__in=(ALL, *subjects), lifted_at=None))
     kills = [halt for halt in found if halt.kind == Halt.Kind.KILL]
     plain = [halt for halt in found if halt.kind != Halt.Kind.KILL]
-    return ranked(own, gate=_gate(subjects), halt=_strictest(plain), kill=_strictest(kills))
+    gate = _gate(subjects).under(_unwatched())
+    return ranked(own, gate=gate, halt=_strictest(plain), kill=_strictest(kills))
 
 
 def limits_for(*subjects: str) -> Limits:
@@ -34,6 +36,17 @@ def _gate(subjects: tuple[str, ...]) -> Limits:
     )
     reasons = [f"{guard.name}: {guard.did}" for guard in closed.order_by("id")]
     return withheld("; ".join(reasons)) if reasons else FREE
+
+
+def _unwatched() -> Limits:
+    """While the watchdog is silent no guard is judged, and what nobody watches buys nothing.
+
+    One that never said a word was never started: that is a house without guards, by choice.
+    """
+    quiet = pulse.silence(pulse.WATCHDOG)
+    if quiet is None or quiet <= UNWATCHED:
+        return FREE
+    return withheld(f"the watchdog has been silent for {quiet.total_seconds():.0f} s")
 
 
 def _strictest(found: list[Halt]) -> Limits:

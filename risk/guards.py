@@ -17,6 +17,7 @@ from market.volatility import MINUTE_MS, change, median, spread, spreads
 RANGE_MS = 5 * MINUTE_MS
 KEY_DAYS = Decimal(14)  # a key that ends sooner is worth an alert
 SHOWN = 3  # of many things in one sentence
+MARGIN = Decimal("0.95")  # of a limit of loss: what is lost has to fall below that to clear
 LEAST_STRETCHES = 12  # five-minute ranges, an hour of them, before their median means anything
 
 
@@ -42,6 +43,7 @@ class Reading:
     no_buys: bool = False  # buys are withheld while it is TRIPPED
     kills: bool = False  # tripping is a kill
     until: int | None = None  # not clear before, ms on the market's clock
+    tier: Decimal | None = None  # the highest alert that it stands above; another one is news
 
 
 def above(
@@ -137,29 +139,45 @@ def api_errors(
     return Reading("API errors", "all", share, most, "share of calls", level, did, kills=True)
 
 
+def tier_of(value: Decimal, alerts: Sequence[Decimal], before: Decimal | None) -> Decimal | None:
+    """The highest alert that a value has reached; one that was reached holds until 95 % of it."""
+    held = [each for each in alerts if before is not None and each <= before]
+    return max(
+        (each for each in alerts if value >= (each * MARGIN if each in held else each)),
+        default=None,
+    )
+
+
 def equity(
-    worth: Decimal, deposits: Decimal, *, alerts: Sequence[Decimal], kill: Decimal, before: Level
-) -> Reading:
-    """What is lost of net deposits: alerts at some shares, a kill beyond the last."""
+    worth: Decimal, deposits: Decimal,
+    *, alerts: Sequence[Decimal], kill: Decimal, before: Level, tier: Decimal | None,
+) -> Reading:  # fmt: skip
+    """What is lost of net deposits: alerts at some shares, a kill beyond the last.
+
+    `tier` is the alert that it stood above before.
+    """
     lost = max(ZERO, 1 - worth / deposits) if deposits > 0 else ZERO
-    level = above(lost, warn=None, trip=kill, clear=kill * Decimal("0.95"), before=before)
-    passed = [share for share in sorted(alerts) if lost >= share]
+    level = above(lost, warn=None, trip=kill, clear=kill * MARGIN, before=before)
+    tier = tier_of(lost, alerts, tier)
     did = ""
     if level is Level.TRIPPED:
         did = f"killed: {lost * 100:.1f} % of net deposits are lost"
-    elif passed:
-        level, did = Level.WARNING, f"alert: more than {passed[-1] * 100:.0f} % are lost"
-    return Reading("equity", "all", lost, kill, "share lost", level, did, kills=True)
+    elif tier is not None:
+        level, did = Level.WARNING, f"alert: {percent(tier)} of net deposits are lost"
+    return Reading("equity", "all", lost, kill, "share lost", level, did, kills=True, tier=tier)
 
 
-def drawdown(worth: Decimal, highest: Decimal, *, alerts: Sequence[Decimal]) -> Reading:
+def drawdown(
+    worth: Decimal, highest: Decimal, *, alerts: Sequence[Decimal], tier: Decimal | None
+) -> Reading:
     """How far equity is below its highest: alerts only, the kill stands on net deposits."""
     fallen = max(ZERO, 1 - worth / highest) if highest > 0 else ZERO
-    passed = [share for share in sorted(alerts) if fallen >= share]
+    tier = tier_of(fallen, alerts, tier)
+    did = "" if tier is None else f"alert: {percent(tier)} below the highest"
+    level = Level.CLEAR if tier is None else Level.WARNING
+    limit = min(alerts)
     return Reading(
-        "drawdown", "all", fallen, min(alerts), "share of highest",
-        Level.WARNING if passed else Level.CLEAR,
-        f"alert: more than {passed[-1] * 100:.0f} % below the highest" if passed else "",
+        "drawdown", "all", fallen, limit, "share of highest", level, did, tier=tier
     )  # fmt: skip
 
 
@@ -175,6 +193,14 @@ def overdue(name: str, subject: str, seconds: Decimal, *, limit: Decimal) -> Rea
     level = Level.TRIPPED if seconds > limit else Level.CLEAR
     did = f"alert: not done after {limit:f} s, tried on" if level is Level.TRIPPED else ""
     return Reading(name, subject, seconds, limit, "s", level, did)
+
+
+def unfinished(trouble: str, open_orders: int | None, *, incomplete: bool) -> Reading:
+    """A kill that takes too long; it goes on all the while."""
+    level = Level.TRIPPED if incomplete else Level.CLEAR
+    did = f"alert: INCOMPLETE and goes on: {trouble}"[:200] if incomplete else ""
+    count = None if open_orders is None else Decimal(open_orders)
+    return Reading("kill", "all", count, ZERO, "orders open", level, did)
 
 
 def clock(offset_ms: Decimal, *, warn: Decimal, stop: Decimal, before: Level) -> Reading:
@@ -241,6 +267,11 @@ def foreign(orders: Sequence[str]) -> Reading:
     shown = "; ".join(orders[:SHOWN])
     did = f"alert: {len(orders)} foreign on the account, left alone: {shown}" if orders else ""
     return Reading("foreign orders", "all", Decimal(len(orders)), ZERO, "orders", level, did[:200])
+
+
+def percent(share: Decimal) -> str:
+    """0.025 as "2.5 %"."""
+    return f"{(share * 100).normalize():f} %"
 
 
 def is_below(level: Decimal, last: Decimal, bid: Decimal) -> bool:

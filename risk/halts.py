@@ -1,6 +1,8 @@
 """Opening and lifting halts: the one way to stop trading, committed before anything else."""
 
+import json
 import logging
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -36,22 +38,34 @@ def killed() -> Halt | None:
     return Halt.objects.filter(subject=ALL, lifted_at=None, kind=Kind.KILL).first()
 
 
-def arm(*, reason: str, by: str, origin: str = "", sell: bool = False) -> Halt:
+def arm(
+    *,
+    reason: str,
+    by: str,
+    origin: str = "",
+    sell: bool = False,
+    foreign: bool = False,
+    drill: bool = False,
+) -> Halt:
     """Commit a kill: a halt on all that from now on refuses every order that is not sent yet.
 
-    A second call joins the kill that stands and has it start over; `sell` once asked for stays.
-    Must not be called inside a transaction: the commit is what stops the others.
+    A second call joins the kill that stands and has it start over; what was asked for once stays,
+    but a drill becomes a kill in earnest. Must not be called inside a transaction: the commit is
+    what stops the others. Raises NotPossible for a drill while a halt on all stands.
     """
     with transaction.atomic(durable=True):
         _wait_for_senders()
-        halt, _ = Halt.objects.select_for_update().get_or_create(
+        halt, created = Halt.objects.select_for_update().get_or_create(
             subject=ALL,
             lifted_at=None,
             defaults={"reason": reason[:300], "opened_by": by[:150], "origin": origin[:100]},
         )
-        if halt.kind != Kind.KILL:
+        if drill and not created:
+            raise NotPossible(f"a halt on all stands already: {halt.reason}; a drill would lift it")
+        if halt.kind != Kind.KILL or halt.drill:
             halt.reason, halt.opened_by, halt.origin = reason[:300], by[:150], origin[:100]
-        halt.kind, halt.sell = Kind.KILL, halt.sell or sell
+        halt.kind, halt.drill = Kind.KILL, drill
+        halt.sell, halt.foreign = halt.sell or sell, halt.foreign or foreign
         halt.state, halt.audited = State.CANCELLING, False
         halt.sent_at = halt.first_empty_at = halt.done_at = None
         halt.cancelled, halt.open_orders, halt.trouble = 0, None, ""
@@ -60,7 +74,7 @@ def arm(*, reason: str, by: str, origin: str = "", sell: bool = False) -> Halt:
     now = timezone.now()
     Halt.objects.filter(pk=halt.pk).update(committed_at=now)
     halt.committed_at = now
-    log.critical("ALARM kill by %s: %s", by, reason)
+    log.critical("ALARM %s by %s: %s", "drill" if drill else "kill", by, reason)
     write_down(halt)
     return halt
 
@@ -81,10 +95,10 @@ def write_down(halt: Halt) -> None:
         with transaction.atomic():
             if not Halt.objects.filter(pk=halt.pk, audited=False).update(audited=True):
                 return
-            after = {"sell": halt.sell, "state": halt.state}
+            after = {"sell": halt.sell, "foreign": halt.foreign, "state": halt.state}
             audit.record(
-                "kill", ALL, who=halt.opened_by, origin=halt.origin, after=after,
-                reason=halt.reason,
+                "drill" if halt.drill else "kill", ALL, who=halt.opened_by, origin=halt.origin,
+                after=after, reason=halt.reason,
             )  # fmt: skip
     except DatabaseError as error:
         log.warning("the kill is not in the audit trail yet: %s", error)
@@ -109,8 +123,10 @@ def open_halt(subject: str, *, reason: str, by: str, origin: str = "") -> Halt:
     return halt
 
 
-def lift(halt: Halt, *, by: str, reason: str, origin: str = "") -> None:
+def lift(halt: Halt, *, by: str, reason: str, origin: str = "", drill: bool = False) -> None:
     """Let trading go on. Raises NotPossible without a reason or before a kill is DONE.
+
+    With `drill` nothing but a drill is lifted: somebody may have killed in earnest meanwhile.
 
     Who may, and whether both sides' books agree, is for the caller to know
     (bots/safety/killing.py).
@@ -121,6 +137,8 @@ def lift(halt: Halt, *, by: str, reason: str, origin: str = "") -> None:
         row = Halt.objects.select_for_update().get(pk=halt.pk)
         if row.lifted_at is not None:
             return
+        if drill and not row.drill:
+            raise NotPossible(f"this is no drill any more: {row.opened_by} killed: {row.reason}")
         if row.kind == Kind.KILL and row.state != State.DONE:
             raise NotPossible(f"the kill is {row.state}; it can be lifted once it is DONE")
         row.lifted_at, row.lifted_by = timezone.now(), by[:150]
@@ -150,25 +168,51 @@ def flag() -> Path:
     return Path(settings.DATA_DIR) / "kill.pending"
 
 
-def raise_flag(reason: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a kill was asked for."""
+
+    reason: str
+    sell: bool = False
+    foreign: bool = False
+
+    def is_more_than(self, halt: Halt) -> bool:
+        return (self.sell and not halt.sell) or (self.foreign and not halt.foreign)
+
+
+def raise_flag(wish: Wish) -> None:
     """Have every process of this machine treat all as halted, database or not."""
-    flag().write_text(reason[:300], encoding="utf-8")
+    whole = flag().with_suffix(".new")  # nobody is to read half of it
+    whole.write_text(json.dumps(asdict(wish)), encoding="utf-8")
+    whole.replace(flag())
 
 
-def flagged() -> str:
-    """The reason that the file gives; "" when there is none."""
+def flagged() -> Wish | None:
+    """What the file says; None when there is none.
+
+    Whatever stands in it, it is a kill: somebody may have made it by hand.
+    """
     try:
-        return flag().read_text(encoding="utf-8") or "kill"
+        text = flag().read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
-        return ""
+        return None
+    try:
+        said = json.loads(text)
+        return Wish(str(said["reason"]), said["sell"] is True, said["foreign"] is True)
+    except (ValueError, TypeError, KeyError):
+        return Wish(text.strip()[:300] or "kill.pending was found")
 
 
 def commit_flag(by: str) -> Halt | None:
     """Turn the file into a committed kill; None when there is none. Raises DatabaseError."""
-    reason = flagged()
-    if not reason:
+    wish = flagged()
+    if wish is None:
         return None
-    halt = killed() or arm(reason=reason, by=by, origin="kill.pending")
+    halt = killed()
+    if halt is None or halt.drill or wish.is_more_than(halt):
+        halt = arm(
+            reason=wish.reason, by=by, origin="kill.pending", sell=wish.sell, foreign=wish.foreign
+        )
     flag().unlink(missing_ok=True)
     return halt
 

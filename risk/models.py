@@ -50,6 +50,9 @@ class Halt(models.Model):
     lifted_by = models.CharField(max_length=150, blank=True)
     kind = models.CharField(max_length=4, choices=Kind, default=Kind.HALT)
     sell = models.BooleanField(default=False, help_text="bots sell what they hold")
+    foreign = models.BooleanField(
+        default=False, help_text="orders that are not ours are cancelled, too"
+    )
     drill = models.BooleanField(default=False, help_text="a kill to measure, lifted by itself")
     origin = models.CharField(max_length=100, blank=True, help_text="from where it was opened")
     state = models.CharField(max_length=12, choices=State, blank=True)
@@ -161,6 +164,7 @@ class Guard(models.Model):
     until = models.DateTimeField(
         null=True, blank=True, help_text="not clear before; market's clock"
     )
+    tier = MoneyField(null=True, blank=True, help_text="the highest alert that it stands above")
     did = models.CharField(max_length=200, blank=True)
     no_buys = models.BooleanField(default=False, help_text="buys are withheld while it is so")
     checked_at = models.DateTimeField()

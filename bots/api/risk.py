@@ -36,10 +36,11 @@ _exchange = gateway_from_settings(alone=True, told=guarding.counted_in(_tally))
 
 
 class KillBody(Strict):
-    """Why to stop everything, and whether to sell what is held."""
+    """Why to stop everything, and whether to sell what is held and cancel foreign orders, too."""
 
     reason = serializers.CharField(max_length=REASON_LENGTH)
     sell = serializers.BooleanField(default=False)
+    foreign = serializers.BooleanField(default=False)
 
 
 class KillThrottle(BaseThrottle):
@@ -85,6 +86,7 @@ class Kill(APIView):
             by=request.user.get_username(),
             origin=_from(request),
             sell=body.validated_data["sell"],
+            foreign=body.validated_data["foreign"],
             enough=killing.seen_empty_within(ANSWER_WITHIN_S),
         )
         _tally.write()

@@ -12,6 +12,7 @@ from market.exchange import Exchange
 from market.locks import Lock
 from market.models import Instrument, MoneyField, Price
 from market.types import ONE, ZERO, Side
+from risk import audit, halts
 
 
 def open_books(exchange: Exchange) -> None:
@@ -30,6 +31,9 @@ def open_books(exchange: Exchange) -> None:
             )
             for balance in balances
         )
+        found = {balance.coin: balance.total for balance in balances}
+        audit.record("capital", halts.ALL, who="engine", origin="wallet", after=found,
+                     reason="opening balance")  # fmt: skip
 
 
 def balances() -> Mapping[str, Decimal]:

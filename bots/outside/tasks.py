@@ -37,7 +37,7 @@ def _kill(alert: Alert) -> str:
     """The kill is one, of everything, whatever the alert's symbol; its own watchdog ends it."""
     origin = f"alert {alert.name}"[:100]
     standing = halts.killed()
-    if standing is not None and standing.origin != origin:
+    if standing is not None and not standing.drill and standing.origin != origin:
         raise alerts.Declined(f"{alerts.KILLED_ALREADY} by {standing.opened_by}: {standing.reason}")
     halt = killing.kill(
         _exchange,

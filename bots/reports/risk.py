@@ -150,8 +150,8 @@ def _use(used: Decimal, limit: Decimal) -> Report:
 
 def halt(row: Halt) -> Report:
     """A halt, and how far a kill has come; `ms` are counted from its commit."""
-    names = ("id", "subject", "kind", "reason", "opened_by", "origin", "sell", "drill", "state",
-             "cancelled", "open_orders", "trouble", "lifted_by")  # fmt: skip
+    names = ("id", "subject", "kind", "reason", "opened_by", "origin", "sell", "foreign", "drill",
+             "state", "cancelled", "open_orders", "trouble", "lifted_by")  # fmt: skip
     times = ("opened_at", *MOMENTS, "lifted_at")
     return {
         **{name: getattr(row, name) for name in names},

@@ -48,17 +48,23 @@ def standing(name: str, subject: str) -> Level:
     return Level(row) if row else Level.CLEAR
 
 
+def tier_of(name: str, subject: str) -> Decimal | None:
+    """The highest alert that a guard stood above, as last noted."""
+    return Guard.objects.filter(name=name, subject=subject).values_list("tier", flat=True).first()
+
+
 def note(reading: Reading) -> bool:
-    """Keep a reading; True when the guard's state changed, with history, audit row and alarm.
+    """Keep a reading; True when state or tier changed, with history, audit row and alarm.
 
     A guard that kills does so once, when it trips: whoever re-arms although it still stands does
     so knowingly.
     """
     before = standing(reading.name, reading.subject)
     trips = before is not Level.TRIPPED and reading.level is Level.TRIPPED
-    if trips and reading.kills and halts.killed() is None:
+    kill = halts.killed() if trips and reading.kills else None
+    if trips and reading.kills and (kill is None or kill.drill):
         halts.arm(reason=reading.did, by=f"guard {reading.name}", origin=WHO)
-    now = timezone.now()
+    now, tier = timezone.now(), _kept(reading.tier)
     facts_ = {
         "value": _kept(reading.value),
         "limit": _kept(reading.limit),
@@ -69,7 +75,7 @@ def note(reading: Reading) -> bool:
         "checked_at": now,
     }
     known = Guard.objects.filter(
-        name=reading.name, subject=reading.subject, state=str(reading.level)
+        name=reading.name, subject=reading.subject, state=str(reading.level), tier=tier
     )
     if known.update(**facts_):
         return False
@@ -77,9 +83,9 @@ def note(reading: Reading) -> bool:
         Guard.objects.update_or_create(
             name=reading.name,
             subject=reading.subject,
-            defaults={**facts_, "state": str(reading.level), "since": now},
+            defaults={**facts_, "state": str(reading.level), "tier": tier, "since": now},
         )
-        if before is reading.level:  # it was never looked at before, and is clear
+        if before is reading.level is Level.CLEAR:  # it was never looked at before
             return False
         _write_down(reading, before)
     log.log(

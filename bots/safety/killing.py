@@ -6,7 +6,7 @@ it is away, orders are told to be ours by their client ids, and a file stands fo
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
@@ -17,7 +17,7 @@ from bots import runner
 from bots.books import reconcile
 from bots.grid import ids
 from bots.models import Bot, Order
-from market.exchange import USUAL, Exchange, ExchangeError
+from market.exchange import USUAL, Exchange, ExchangeError, Trigger
 from market.types import OPEN, OrderStatus
 from risk import halts
 from risk.models import Halt
@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 SECOND_LOOK = USUAL.recv_window + timedelta(milliseconds=500)
 IN_TIME = timedelta(seconds=5)  # not seen empty by then is INCOMPLETE
 PAUSE_S = 0.1  # between two looks
+ALARM_EVERY_S = 5.0
 CALM_PAUSE_S = 0.5  # while waiting for the second look
 AGREE_WITHIN_S = 10.0
 UNTENDED = timedelta(seconds=4)  # then somebody else carries the kill on
@@ -52,6 +53,7 @@ class Course:
     cancelled: int = 0
     open_orders: int | None = None
     trouble: str = ""
+    foreign: bool = False
 
     @property
     def is_over(self) -> bool:
@@ -69,17 +71,21 @@ def course_of(halt: Halt) -> Course:
         cancelled=halt.cancelled,
         open_orders=halt.open_orders,
         trouble=halt.trouble,
+        foreign=halt.foreign,
     )
 
 
 def step(exchange: Exchange, course: Course, *, database: bool = True) -> Course:
     """One look at the exchange, and a cancel for each order of ours that it shows.
 
-    Without `database` only the ids tell what is ours, and nothing is asked of it.
+    Of any order, where the kill is for `foreign` ones too. Without `database` only the ids tell
+    what is ours, and nothing is asked of it.
     """
     tags = _tags() if database else set()
     try:
-        listed = [order for order in exchange.open_orders() if ids.is_ours(order.client_id, tags)]
+        resting = exchange.open_orders()
+        listed = [each for each in resting if course.foreign or ids.is_ours(each.client_id, tags)]
+        waiting = [] if listed else _waiting(exchange, course, tags)
     except ExchangeError as error:
         course = _with_trouble(course, f"open orders are not to be seen: {error}")
         _cancel(exchange, _thought_alive() if database else [])  # blind, but better than waiting
@@ -88,19 +94,20 @@ def step(exchange: Exchange, course: Course, *, database: bool = True) -> Course
     wanted = [(order.symbol, order.client_id) for order in listed]
     if course.sent_at is None and database:
         wanted += [name for name in _in_flight() if name not in wanted]
-    if not wanted:
+    if not wanted and not waiting:
         return _seen_empty(course, now)
-    taken = _cancel(exchange, wanted)
+    taken = _cancel(exchange, wanted) + _cancel_waiting(exchange, waiting)
+    seen = len(listed) + len(waiting)
     course = replace(
         course,
         sent_at=course.sent_at or timezone.now(),
         cancelled=course.cancelled + taken,
-        open_orders=len(listed),
+        open_orders=seen,
     )
-    if not listed:
+    if not seen:
         return _seen_empty(course, now)
     late = timezone.now() - course.committed_at > IN_TIME
-    trouble = f"{len(listed)} orders were still open at the last look" if late else ""
+    trouble = f"{seen} orders were still open at the last look" if late else ""
     state = State.INCOMPLETE if late else State.CANCELLING
     return replace(course, state=state, trouble=trouble, first_empty_at=None, done_at=None)
 
@@ -119,6 +126,24 @@ def _with_trouble(course: Course, trouble: str) -> Course:
     late = timezone.now() - course.committed_at > IN_TIME
     state = State.INCOMPLETE if late and course.first_empty_at is None else course.state
     return replace(course, trouble=trouble[:300], state=state)
+
+
+def _waiting(exchange: Exchange, course: Course, tags: Collection[str]) -> list[Trigger]:
+    """What waits for a price, looked for when nothing rests: it is part of being empty."""
+    found = exchange.triggers()
+    return [each for each in found if course.foreign or ids.is_ours(each.client_id, tags)]
+
+
+def _cancel_waiting(exchange: Exchange, waiting: Sequence[Trigger]) -> int:
+    taken = 0
+    for trigger in waiting:
+        try:
+            exchange.cancel_trigger(trigger)
+        except ExchangeError as error:
+            log.warning("%s %s is not cancelled yet: %s", trigger.kind, trigger.order_id, error)
+        else:
+            taken += 1
+    return taken
 
 
 def _tags() -> set[str]:
@@ -172,14 +197,16 @@ def run(
 
     `database` tells, before each step, whether there is one to ask.
     """
+    alarmed = float("-inf")
     while not enough(course):
         course = step(exchange, course, database=database())
         save(course)
         if course.is_over:
             log.critical("ALARM the kill is done: no order of ours was open at two looks")
             break
-        if course.state == State.INCOMPLETE:
+        if course.state == State.INCOMPLETE and time.monotonic() - alarmed > ALARM_EVERY_S:
             log.critical("ALARM the kill is INCOMPLETE and goes on: %s", course.trouble)
+            alarmed = time.monotonic()
         time.sleep(CALM_PAUSE_S if course.state == State.VERIFYING else PAUSE_S)
     return course
 
@@ -198,7 +225,9 @@ def saved_to(halt: Halt) -> Save:
 
 
 def _facts(course: Course) -> dict[str, object]:
-    return asdict(course) | {"state": str(course.state)}
+    facts = asdict(course) | {"state": str(course.state)}
+    del facts["foreign"]  # a wish, not a fact; another call may have just made it
+    return facts
 
 
 def kill(
@@ -208,13 +237,16 @@ def kill(
     by: str,
     origin: str,
     sell: bool = False,
+    foreign: bool = False,
     enough: Callable[[Course], bool] = lambda course: course.is_over,
 ) -> Halt:
-    """Commit the halt, then cancel everything of ours. Raises DatabaseError when it cannot commit.
+    """Commit the halt, then cancel everything of ours, or with `foreign` just everything.
+
+    Raises DatabaseError when it cannot commit.
 
     It returns when `enough` is so; what is left is carried on by the watchdog.
     """
-    halt = halts.arm(reason=reason, by=by, origin=origin, sell=sell)
+    halt = halts.arm(reason=reason, by=by, origin=origin, sell=sell, foreign=foreign)
     run(exchange, course_of(halt), saved_to(halt), enough=enough)
     return halt
 
@@ -225,8 +257,10 @@ def seen_empty_within(seconds: float) -> Callable[[Course], bool]:
     return lambda course: course.first_empty_at is not None or time.monotonic() > end
 
 
-def rearm(exchange: Exchange, *, by: str, reason: str, origin: str = "") -> None:
-    """Lift the kill once our books agree with the exchange's.
+def rearm(
+    exchange: Exchange, *, by: str, reason: str, origin: str = "", drill: bool = False
+) -> None:
+    """Lift the kill once our books agree with the exchange's; with `drill` none but a drill.
 
     Raises halts.NotPossible when it is not done yet or they do not, ExchangeError when the
     exchange does not answer. That the caller is an admin is the door's to know.
@@ -243,7 +277,7 @@ def rearm(exchange: Exchange, *, by: str, reason: str, origin: str = "") -> None
             f"our books and the exchange's differ in {len(found.differences)} places ({first}); "
             "mend that first: manage.py reconcile"
         )
-    halts.lift(halt, by=by, reason=reason, origin=origin)
+    halts.lift(halt, by=by, reason=reason, origin=origin, drill=drill)
 
 
 def agreed(exchange: Exchange, within_s: float = AGREE_WITHIN_S) -> reconcile.Comparison:
@@ -274,6 +308,7 @@ class Tender:
         self._blind: Course | None = None
         self._taken = 0  # the halt that is in our care
         self._looked = 0.0
+        self._alarmed = float("-inf")
 
     def tend(self) -> None:
         """One step, if one is due. Raises DatabaseError while the database is away."""
@@ -295,6 +330,7 @@ class Tender:
         if after.is_over and not course.is_over:
             log.critical("ALARM the kill is done: no order of ours was open at two looks")
             self._settle()
+        self._alarm(after)
         saved_to(halt)(after)
 
     def _is_due(self, halt: Halt, course: Course) -> bool:
@@ -315,7 +351,15 @@ class Tender:
 
     def tend_blindly(self) -> None:
         """The same without a database, as long as the file says so."""
-        if not halts.flagged():
+        wish = halts.flagged()
+        if wish is None:
             return
-        before = self._blind or Course(committed_at=timezone.now())
+        before = self._blind or Course(committed_at=timezone.now(), foreign=wish.foreign)
         self._blind = step(self._exchange, before, database=False)
+        self._alarm(self._blind)
+
+    def _alarm(self, course: Course) -> None:
+        """Say again and again that it is not over; guards and their messages need the database."""
+        if course.state == State.INCOMPLETE and time.monotonic() - self._alarmed > ALARM_EVERY_S:
+            log.critical("ALARM the kill is INCOMPLETE and goes on: %s", course.trouble)
+            self._alarmed = time.monotonic()

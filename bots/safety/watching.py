@@ -13,7 +13,7 @@ from django.utils import timezone
 from bots.books import ledger
 from bots.models import Bot, CapitalMove
 from bots.safety import guarding
-from bots.safety.guarding import BTC_FILTERED, standing
+from bots.safety.guarding import BTC_FILTERED, standing, tier_of
 from bots.safety.stoploss import StopLosses
 from market import series
 from market.models import Price
@@ -69,6 +69,7 @@ class Watch:
             _judge_equity(thresholds)
         if any(bot.config and bot.config.btc_filter for bot in bots):
             guarding.note(_btc_gate(prices.get(BTC), bots, thresholds))
+        self._judge_kill()
         self._judge_silence(bots, thresholds)
         self._judge_stops(prices)
 
@@ -96,6 +97,16 @@ class Watch:
             if row.received_at > fresh and self._stops.believes(tick):
                 self._stops.see(tick)
         _judge_exits()
+
+    def _judge_kill(self) -> None:
+        halt = halts.killed()
+        guarding.note(
+            guards.unfinished(
+                halt.trouble if halt else "",
+                halt.open_orders if halt else None,
+                incomplete=halt is not None and halt.state == halts.State.INCOMPLETE,
+            )
+        )
 
     def _judge_silence(self, bots: list[Bot], thresholds: Policy) -> None:
         """The dead-man rules: bots that nobody ticks, feeds that say nothing."""
@@ -152,10 +163,13 @@ def _judge_equity(thresholds: Policy) -> None:
             alerts=alerts,
             kill=thresholds.equity_kill,
             before=standing("equity", "all"),
+            tier=tier_of("equity", "all"),
         )
     )
     highest = EquityPoint.objects.filter(subject="all").aggregate(most=Max("equity"))["most"]
-    guarding.note(guards.drawdown(worth, max(worth, highest or worth), alerts=alerts))
+    top = max(worth, highest or worth)
+    tier = tier_of("drawdown", "all")
+    guarding.note(guards.drawdown(worth, top, alerts=alerts, tier=tier))
 
 
 def net_deposits() -> Decimal | None:

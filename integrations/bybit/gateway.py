@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from integrations.bybit import wire
+from integrations.bybit import triggers, wire
 from integrations.bybit.client import Revealing
 from integrations.bybit.fields import (
     MalformedMessage,
@@ -29,6 +29,7 @@ from market.exchange import (
     KeyTerms,
     NotTrading,
     Placed,
+    Trigger,
     Unresolved,
 )
 from market.types import Balance, Candle, Fill, Instrument, Order, OrderRequest, Tick
@@ -215,6 +216,13 @@ class Gateway:
                 order = wire.order(row)
                 found.setdefault(order.order_id, order)
         return [order for order in found.values() if order.status.is_open]
+
+    def triggers(self) -> Sequence[Trigger]:
+        """What waits for a price, of every kind; we make none, so all of it is foreign."""
+        return list(triggers.listed(self._session))
+
+    def cancel_trigger(self, trigger: Trigger) -> None:
+        triggers.cancel(self._session, trigger)
 
     # Fills and money -----------------------------------------------------------------------------
 

@@ -76,7 +76,8 @@ def test_a_run_is_asked_for_watched_and_read(
     outcome = replay(runs.plan_of(row), bars)
     shown = page.locator('.kpis [data-field="grid_profit"]').get_attribute("data-raw")
     assert Decimal(shown or "") == outcome.grid_profit
-    assert milliseconds(row.asked_at) and first < last
+    assert milliseconds(row.asked_at)
+    assert first < last
     for kind in ("price", "equity", "daily"):
         box = page.locator(f'[data-kind="{kind}"]')
         box.scroll_into_view_if_needed()

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from market.exchange import ExchangeError, NoSuchOrder
+from market.exchange import ExchangeError, NoSuchOrder, Trigger
 from market.types import (
     ZERO,
     Balance,
@@ -112,6 +112,9 @@ class Venue:
     def open_orders(self, symbol: str | None = None) -> Sequence[Order]:
         resting = [order for order in self.orders.values() if order.status.is_open]
         return [order for order in resting if symbol in (None, order.symbol)]
+
+    def triggers(self) -> Sequence[Trigger]:
+        return []
 
     def fills_since(self, since: int, symbol: str | None = None) -> Iterable[Fill]:
         return []

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from bots import runner, seeds
+from bots import control, runner, seeds
 from bots.models import Bot, Order
 from integrations.bybit.gateway import Gateway
 from market.types import OPEN, TimeInForce
@@ -35,6 +35,15 @@ def open_ours(simulator: RunningSimulator) -> list[str]:
         for row in simulator.state()["orders"]
         if row["orderStatus"] in {"New", "PartiallyFilled"} and row["orderLinkId"].startswith("g")
     ]
+
+
+@pytest.fixture
+def one(transactional_db: None, simulator: RunningSimulator, exchange: Gateway) -> Bot:
+    """BTC alone, its orders resting; enough where it does not matter how many there are."""
+    simulator.step(PRICES)
+    bot = control.deploy(seeds.BOTS[0], by="tests")
+    rest(exchange)
+    return bot
 
 
 @pytest.fixture

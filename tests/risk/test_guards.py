@@ -115,31 +115,57 @@ ALERTS = (D("0.05"), D("0.10"), D("0.20"))
     ],
 )
 def test_equity_alerts_and_kills_below_70_percent(worth: int, level: Level, words: str) -> None:
-    found = guards.equity(D(worth), D(34_000), alerts=ALERTS, kill=D("0.30"), before=CLEAR)
+    found = equity(worth)
     assert found.level is level
     assert words in found.did
     assert found.kills
 
 
-def test_equity_clears_with_a_margin() -> None:
-    def after(worth: int) -> Level:
-        return guards.equity(
-            D(worth), D(34_000), alerts=ALERTS, kill=D("0.30"), before=TRIPPED
-        ).level
+def equity(
+    worth: int, before: Level = CLEAR, tier: Decimal | None = None, deposits: int = 34_000
+) -> Reading:
+    return guards.equity(
+        D(worth), D(deposits), alerts=ALERTS, kill=D("0.30"), before=before, tier=tier
+    )
 
-    assert after(24_000) is TRIPPED
-    assert after(24_400) is WARNING
+
+def test_equity_clears_with_a_margin() -> None:
+    assert equity(24_000, TRIPPED).level is TRIPPED
+    assert equity(24_400, TRIPPED).level is WARNING
+
+
+def test_each_alert_holds_until_95_percent_of_it() -> None:
+    assert equity(30_600).tier == D("0.10")
+    assert equity(30_700, WARNING, D("0.10")).tier == D("0.10"), "9.7 % lost, and it was 10"
+    assert equity(30_700, WARNING, D("0.05")).tier == D("0.05"), "9.7 % lost, and it never was 10"
+    assert equity(30_800, WARNING, D("0.10")).tier == D("0.05"), "9.4 % lost"
+    assert equity(32_350, WARNING, D("0.05")).level is WARNING, "4.9 % lost"
+    assert equity(32_400, WARNING, D("0.05")).level is CLEAR, "4.7 % lost"
 
 
 def test_a_withdrawal_is_no_loss() -> None:
-    found = guards.equity(D(10_000), D(10_000), alerts=ALERTS, kill=D("0.30"), before=CLEAR)
-    assert found.level is CLEAR
+    assert equity(10_000, deposits=10_000).level is CLEAR
 
 
-def test_drawdown_alerts_from_the_highest() -> None:
-    assert guards.drawdown(D(95), D(100), alerts=ALERTS).level is WARNING
-    assert guards.drawdown(D(96), D(100), alerts=ALERTS).level is CLEAR
-    assert not guards.drawdown(D(50), D(100), alerts=ALERTS).kills
+def test_drawdown_alerts_from_the_highest_and_clears_with_a_margin() -> None:
+    def after(worth: str, tier: str = "0") -> Reading:
+        before = D(tier) or None
+        return guards.drawdown(D(worth), D(100), alerts=ALERTS, tier=before)
+
+    assert (after("95").level, after("95").tier) == (WARNING, D("0.05"))
+    assert after("96").level is CLEAR
+    assert after("50").tier == D("0.20")
+    assert not after("50").kills
+    assert after("95.2", "0.05").level is WARNING
+    assert after("95.3", "0.05").level is CLEAR
+
+
+def test_a_kill_that_is_not_over_in_time_is_an_alarm_until_it_is() -> None:
+    late = guards.unfinished("3 orders were still open", 3, incomplete=True)
+    assert (late.level, late.value, late.kills) == (TRIPPED, D(3), False)
+    assert "3 orders were still open" in late.did
+    assert guards.unfinished("", 3, incomplete=False).level is CLEAR
+    assert guards.unfinished("", None, incomplete=False).level is CLEAR
 
 
 def test_silence_trips_after_30_s_and_clears_below_10() -> None:
@@ -169,9 +195,9 @@ def test_differences_withhold_buys_and_foreign_orders_only_warn() -> None:
     assert guards.differences("reconcile", ["a"], "orders").level is TRIPPED
     assert guards.differences("reconcile", ["a"], "orders").no_buys
     assert guards.differences("reconcile", [], "orders").level is CLEAR
-    assert guards.foreign(1).level is WARNING
-    assert not guards.foreign(1).no_buys
-    assert guards.foreign(0).level is CLEAR
+    assert guards.foreign(["Buy 1 BTCUSDT at 9"]).level is WARNING
+    assert not guards.foreign(["Buy 1 BTCUSDT at 9"]).no_buys
+    assert guards.foreign([]).level is CLEAR
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,10 @@ import pytest
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from bots.models import Order
+from bots.models import Bot, Order
 from bots.safety import killing
 from integrations.bybit.gateway import Gateway
+from market.exchange import Trigger
 from market.types import OrderStatus, Side
 from risk import audit, halts
 from risk.models import Halt
@@ -34,6 +35,54 @@ def test_a_kill_leaves_nothing_of_ours_and_touches_nothing_foreign(
     assert (row.who, row.origin, row.reason) == ("ann", "pytest", "test")
     rest(exchange)
     assert open_ours(simulator) == [], "ticks place nothing while the kill stands"
+
+
+def test_asked_to_it_cancels_foreign_orders_too(
+    one: Bot, simulator: RunningSimulator, exchange: Gateway
+) -> None:
+    http(simulator).place_order(**limit(price="90000", orderLinkId="by-hand"))
+    halt = killing.kill(
+        exchange, reason="test", by="ann", origin="pytest", foreign=True,
+        enough=killing.seen_empty_within(10),
+    )  # fmt: skip
+    assert exchange.open_orders() == []
+    assert audit.AuditRow.objects.get(what="kill").after["foreign"] is True
+    http(simulator).place_order(**limit(price="90000", orderLinkId="again"))
+    Halt.objects.filter(pk=halt.pk).update(tended_at=None)
+    killing.Tender(exchange).tend()
+    assert exchange.open_orders() == [], "as long as the kill stands"
+
+
+class Stops:
+    """An account on which orders wait for a price: the simulator has none of these."""
+
+    def __init__(self, real: Gateway, waiting: list[Trigger]) -> None:
+        self._real = real
+        self.waiting = waiting
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._real, name)
+
+    def triggers(self) -> list[Trigger]:
+        return list(self.waiting)
+
+    def cancel_trigger(self, trigger: Trigger) -> None:
+        self.waiting.remove(trigger)
+
+
+@pytest.mark.parametrize("foreign", [True, False])
+def test_orders_that_wait_for_a_price_are_looked_for_before_it_is_empty(
+    one: Bot, exchange: Gateway, foreign: bool
+) -> None:
+    ours = Trigger("StopOrder", "BTCUSDT", "1", "gabcdefgv1-3-0-B-0")
+    theirs = Trigger("OcoOrder", "BTCUSDT", "2", "by-hand")
+    account = Stops(exchange, [ours, theirs])
+    halt = killing.kill(
+        account, reason="test", by="ann", origin="pytest", foreign=foreign,  # type: ignore[arg-type]
+        enough=killing.seen_empty_within(10),
+    )  # fmt: skip
+    assert halt.first_empty_at is not None
+    assert account.waiting == ([] if foreign else [theirs])
 
 
 @pytest.fixture

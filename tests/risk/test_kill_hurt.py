@@ -114,6 +114,9 @@ class Deaf:
     def open_orders(self) -> object:
         return self._real.open_orders()
 
+    def triggers(self) -> object:
+        return self._real.triggers()
+
     def cancel_many(self, orders: Sequence[tuple[str, str]]) -> Sequence[Cancelled]:
         passed = [name for i, name in enumerate(orders) if i % 5 or name[1] in self._asked]
         self._asked |= {client_id for _, client_id in orders}
@@ -122,7 +125,7 @@ class Deaf:
 
 
 def test_refused_cancels_are_asked_for_again(
-    four: None, simulator: RunningSimulator, exchange: Gateway
+    one: Bot, simulator: RunningSimulator, exchange: Gateway
 ) -> None:
     halt = killing.kill(
         Deaf(exchange), reason="test", by="ann", origin="pytest",  # type: ignore[arg-type]
@@ -133,7 +136,7 @@ def test_refused_cancels_are_asked_for_again(
 
 
 def test_an_outage_is_incomplete_and_ends_done(
-    four: None, simulator: RunningSimulator, exchange: Gateway, monkeypatch: pytest.MonkeyPatch
+    one: Bot, simulator: RunningSimulator, exchange: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(killing, "IN_TIME", timedelta(seconds=1))
     simulator.stop()
@@ -166,7 +169,7 @@ def until_done(tender: killing.Tender) -> None:
 
 
 def test_an_order_in_flight_at_the_kill_is_caught(
-    four: None, simulator: RunningSimulator, exchange: Gateway
+    one: Bot, simulator: RunningSimulator, exchange: Gateway
 ) -> None:
     """It was signed before the kill and lands after the exchange was seen empty."""
     late = Order.objects.filter(status=OrderStatus.OPEN).first()
@@ -188,7 +191,7 @@ def test_an_order_in_flight_at_the_kill_is_caught(
 
 
 def test_without_a_database_it_cancels_by_the_ids_alone(
-    four: None, simulator: RunningSimulator, exchange: Gateway
+    one: Bot, simulator: RunningSimulator, exchange: Gateway
 ) -> None:
     def refuse(*_: object) -> object:
         raise AssertionError("the database was asked")
@@ -203,9 +206,9 @@ def test_without_a_database_it_cancels_by_the_ids_alone(
 
 
 def test_a_kill_without_a_database_is_committed_when_it_is_back(
-    four: None, simulator: RunningSimulator, exchange: Gateway
+    one: Bot, simulator: RunningSimulator, exchange: Gateway
 ) -> None:
-    halts.raise_flag("the database is gone")
+    halts.raise_flag(halts.Wish("the database is gone", sell=True))
     try:
         tender = killing.Tender(exchange)
         tender.tend_blindly()
@@ -216,14 +219,14 @@ def test_a_kill_without_a_database_is_committed_when_it_is_back(
         tender.tend()
         halt = halts.killed()
         assert halt is not None
-        assert halt.reason == "the database is gone"
+        assert (halt.reason, halt.sell) == ("the database is gone", True)
         assert not halts.flag().exists()
     finally:
         halts.flag().unlink(missing_ok=True)
 
 
 def test_nothing_is_signed_later_than_250_ms_after_the_commit(
-    four: None, simulator: RunningSimulator, exchange: Gateway
+    one: Bot, simulator: RunningSimulator, exchange: Gateway
 ) -> None:
     """Ticks race the kill; what they sign is noted in the act."""
     signed: list[float] = []

@@ -112,9 +112,9 @@ def test_btc_falls_through_it_sold_stopped_and_pepe_buys_no_more(
 
 
 def test_it_survives_an_outage_of_the_api(
-    four: None, simulator: RunningSimulator, exchange: Gateway
+    one: Bot, simulator: RunningSimulator, exchange: Gateway
 ) -> None:
-    btc = Bot.objects.get(slug="btc-usdt")
+    btc = one
     simulator.step({**PRICES, "BTCUSDT": "94700"})
     simulator.stop()
     assert fed(StopLosses(), tick("94700")) == [btc.pk]

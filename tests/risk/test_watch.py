@@ -137,6 +137,73 @@ def test_equity_30_percent_down_is_a_kill(pairs: list[Bot]) -> None:
     assert halts.killed() is not None
 
 
+def test_every_alert_of_a_loss_is_told_once(pairs: list[Bot]) -> None:
+    """Within one state too: at 5 %, at 10 %, and not again while nothing changes."""
+    CapitalMove.objects.create(coin="USDT", amount=100_000, reason="opening", opening=True)
+
+    def lose(share: str) -> None:
+        # bought for a million each, worth 97,000 each
+        quantity = D(share) * 100_000 / (1_000_000 - 97_000)
+        FillFactory(bot=pairs[0], order__bot=pairs[0], price=D(1_000_000), quantity=quantity, fee=0)
+        Watch().judge()
+        Watch().judge()
+
+    def told(name: str) -> list[str]:
+        return list(
+            GuardEvent.objects.filter(name=name).order_by("id").values_list("did", flat=True)
+        )
+
+    lose("0.06")
+    lose("0.01")
+    lose("0.05")
+    assert told("equity") == [
+        "alert: 5 % of net deposits are lost",
+        "alert: 10 % of net deposits are lost",
+    ]
+    assert Guard.objects.get(name="equity").tier == D("0.1")
+    assert halts.killed() is None
+
+
+def test_a_kill_that_takes_too_long_is_a_guard_with_history_and_clears(pairs: list[Bot]) -> None:
+    watch = Watch()
+    halt = halts.arm(reason="smoke", by="ann")
+    watch.judge()
+    assert standing("kill", "all") is Level.CLEAR
+    halts.progress(halt, state="INCOMPLETE", open_orders=4, trouble="4 orders were still open")
+    watch.judge()
+    row = Guard.objects.get(name="kill")
+    assert (row.state, row.value) == ("tripped", 4)
+    assert "4 orders were still open" in GuardEvent.objects.get(name="kill").did
+    halts.progress(halt, state="VERIFYING", open_orders=0, trouble="")
+    watch.judge()
+    assert standing("kill", "all") is Level.CLEAR
+    assert GuardEvent.objects.filter(name="kill").count() == 2
+
+
+def test_while_the_watchdog_is_silent_nothing_is_bought(pairs: list[Bot]) -> None:
+    bot = pairs[0]
+    assert limits(bot).no_buys == "", "one that was never started"
+    pulse.beat(pulse.WATCHDOG)
+    assert limits(bot).no_buys == ""
+    pulse.Pulse.objects.filter(name=pulse.WATCHDOG).update(
+        at=timezone.now() - timedelta(seconds=31)
+    )
+    assert "the watchdog has been silent for 31 s" in limits(bot).no_buys
+    assert limits(bot).no_sells == ""
+    pulse.beat(pulse.WATCHDOG)
+    assert limits(bot).no_buys == ""
+
+
+def test_a_guard_that_kills_does_so_during_a_drill_too(pairs: list[Bot]) -> None:
+    halts.arm(reason="a drill", by="ann", drill=True)
+    crash("DOGEUSDT")
+    crash("BTCUSDT")
+    Watch().judge()
+    halt = halts.killed()
+    assert halt is not None
+    assert (halt.drill, halt.opened_by) == (False, "guard breakers")
+
+
 def test_a_frozen_feed_withholds_buys_until_it_speaks(pairs: list[Bot]) -> None:
     watch = Watch()
     watch._began -= 100
@@ -199,7 +266,7 @@ def test_a_stale_btc_price_closes_the_gate(pairs: list[Bot]) -> None:
 
 
 def test_a_withdrawal_is_booked_and_told_and_a_manual_order_left_alone(
-    four: None, simulator: RunningSimulator, exchange: Gateway
+    one: Bot, simulator: RunningSimulator, exchange: Gateway
 ) -> None:
     http(simulator).place_order(**limit(price="90000", orderLinkId="by-hand"))
     books = Books(exchange)
@@ -213,7 +280,7 @@ def test_a_withdrawal_is_booked_and_told_and_a_manual_order_left_alone(
     assert standing("accounting", "all") is Level.TRIPPED
     booked = CapitalMove.objects.latest("id")
     assert (booked.coin, booked.amount) == ("USDT", D(-100))
-    assert AuditRow.objects.get(what="capital").after == {"amount": "-100"}
+    assert AuditRow.objects.get(what="capital", subject="USDT").after == {"amount": "-100"}
     books.check()
     assert standing("accounting", "all") is Level.CLEAR
     rest(exchange)
@@ -223,7 +290,7 @@ def test_a_withdrawal_is_booked_and_told_and_a_manual_order_left_alone(
 
 
 def test_orders_that_one_side_alone_knows_withhold_buys(
-    four: None, simulator: RunningSimulator, exchange: Gateway
+    one: Bot, simulator: RunningSimulator, exchange: Gateway
 ) -> None:
     books = Books(exchange)
     name = open_ours(simulator)[0]
@@ -246,7 +313,7 @@ def symbol_of(name: str) -> str:
 
 
 def test_an_outlier_price_is_not_acted_on(
-    four: None, simulator: RunningSimulator, exchange: Gateway
+    one: Bot, simulator: RunningSimulator, exchange: Gateway
 ) -> None:
     true = exchange.tick("BTCUSDT")
     bar = {"open": true.last, "high": true.last, "low": true.last, "close": true.last}
@@ -261,8 +328,7 @@ def test_an_outlier_price_is_not_acted_on(
             last=true.last * D(share), bid=true.bid * D(share), ask=true.ask * D(share),
             received_at=timezone.now(),
         )  # fmt: skip
-        btc = Bot.objects.get(slug="btc-usdt")
-        runner.run_once(btc.pk, exchange, lambda _: None)
+        runner.run_once(one.pk, exchange, lambda _: None)
         assert Price.objects.get(symbol="BTCUSDT").last == true.last, "asked again, and corrected"
     assert set(open_ours(simulator)) == before
     assert ingest.fresh_price(exchange, "BTCUSDT", timedelta(seconds=5)).last == true.last

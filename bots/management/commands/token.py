@@ -10,6 +10,7 @@ from django.db import transaction
 from bots import roles
 from bots.api.authentication import new_token
 from bots.roles import Role
+from risk import audit
 
 
 class Command(BaseCommand):
@@ -34,6 +35,10 @@ class Command(BaseCommand):
                 "use --role admin or name another user"
             )
         before = roles.give(user, role)
+        audit.record(
+            "token", f"user:{user.pk}", who="manage.py token", origin="command line",
+            before={"roles": sorted(before)}, after={"user": user.username, "role": role},
+        )  # fmt: skip
         if before:
             names = " and ".join(sorted(before))
             self.stderr.write(f"{user.username} was {names} and is {role} now, all its tokens too")

@@ -4,12 +4,11 @@ It needs the exchange alone: neither Redis nor Celery nor the web process, and n
 without which a file of the data folder stands for the halt until it can be committed.
 """
 
-import json
 import threading
 from argparse import ArgumentParser
+from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -18,12 +17,11 @@ from django.db import connection
 from django.utils import timezone
 
 from bots.models import Bot
-from bots.safety import killing
+from bots.safety import drill, killing
 from bots.safety.killing import DATABASE_AWAY, Course
 from gridtrader.hosting import borrowed
 from gridtrader.services import ServiceError
 from integrations.bybit.account import gateway_from_settings
-from market.exchange import ExchangeError
 from risk import halts
 from risk.models import Halt
 
@@ -78,30 +76,36 @@ class Command(BaseCommand):
         parser.add_argument("--reason", required=True, metavar="TEXT", help="why, for the record")
         parser.add_argument("--sell", action="store_true", help="bots sell what they hold, too")
         parser.add_argument(
+            "--foreign", action="store_true", help="cancel orders that are not ours, too"
+        )
+        parser.add_argument(
             "--drill",
             action="store_true",
             help="a real kill, measured; trading goes on afterwards when both sides' books agree",
         )
 
-    def handle(
-        self, *args: object, reason: str, sell: bool, drill: bool, **options: object
-    ) -> None:
+    def handle(self, *args: object, **given: Any) -> None:  # noqa: ANN401 - Django's signature
+        reason, wishes = given["reason"], {name: given[name] for name in ("sell", "foreign")}
         if not reason.strip():
             raise CommandError("--reason is empty; say why")
-        if drill and sell:
-            raise CommandError("a drill does not sell; use --drill or --sell")
+        if not given["drill"]:
+            self._kill(reason, wishes)
+        elif any(wishes.values()):
+            raise CommandError("a drill is plain: it goes with neither --sell nor --foreign")
+        else:
+            self._drill(reason)
+
+    def _kill(self, reason: str, wishes: Mapping[str, bool]) -> None:
         began = timezone.now()
-        commit = _Commit(reason=reason, by="manage.py kill", origin="command line", sell=sell)
+        commit = _Commit(reason=reason, by="manage.py kill", origin="command line", **wishes)
         commit.start()
         commit.join(COMMIT_PATIENCE_S)
         if commit.halt is None:
-            halts.raise_flag(reason)
+            halts.raise_flag(halts.Wish(reason, **wishes))
         with ExitStack() as stack:
             stack.callback(commit.finish)
-            course = self._cancel(commit, began)
+            course = self._cancel(commit, began, foreign=wishes["foreign"])
             self._tell(commit, course)
-            if drill:
-                self._after_drill(began, course)
         if commit.halt is None:
             raise CommandError(
                 f"the database does not answer ({commit.trouble or 'it is silent'}), so no halt is "
@@ -109,9 +113,9 @@ class Command(BaseCommand):
                 returncode=NOT_COMMITTED,
             )
 
-    def _cancel(self, commit: _Commit, began: datetime) -> Course:
+    def _cancel(self, commit: _Commit, began: datetime, *, foreign: bool) -> Course:
         exchange = gateway_from_settings(alone=True)
-        course = killing.course_of(commit.halt) if commit.halt else Course(committed_at=began)
+        course = killing.course_of(commit.halt) if commit.halt else Course(began, foreign=foreign)
         told = ""
 
         def save(course: Course) -> None:
@@ -142,36 +146,22 @@ class Command(BaseCommand):
                 "resumes with rearm"
             )
 
-    def _after_drill(self, began: datetime, course: Course) -> None:
-        path = _report(began, course)
-        self.stdout.write(f"the drill is measured in {path}")
+    def _drill(self, reason: str) -> None:
+        """Kill, measure, and go on. Nothing is done while the database is away."""
+        exchange = gateway_from_settings(alone=True)
         try:
-            killing.rearm(
-                gateway_from_settings(alone=True),
-                by="manage.py kill", reason="end of the drill", origin="command line",
-            )  # fmt: skip
-        except (halts.NotPossible, ExchangeError) as error:
-            raise CommandError(f"the kill stays: {error}") from error
-        self.stdout.write("trading goes on")
-
-
-def _report(began: datetime, course: Course) -> Path:
-    """Write what a drill measured, in ms since it began."""
-    moments = {
-        "committed": course.committed_at,
-        "cancels_sent": course.sent_at,
-        "first_seen_empty": course.first_empty_at,
-        "done": course.done_at,
-    }
-    report = {
-        "began": began.isoformat(timespec="milliseconds"),
-        "cancelled": course.cancelled,
-        "ms": {
-            name: round((at - began).total_seconds() * 1000) for name, at in moments.items() if at
-        },
-    }
-    folder = Path(settings.DATA_DIR) / "drills"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    path = folder / f"kill-{began:%Y%m%dT%H%M%S}.json"
-    path.write_text(json.dumps(report, indent=2) + "\n", encoding="ascii")
-    return path
+            found = drill.run(exchange, reason=reason, by="manage.py kill", origin="command line")
+        except halts.NotPossible as error:
+            raise CommandError(f"no drill now: {error}") from error
+        except DATABASE_AWAY as error:
+            words = " ".join(str(error).split())
+            raise CommandError(f"a drill needs the database ({words}); nothing was done") from error
+        self.stdout.write(
+            f"{found.state}: {found.cancelled} of {found.resting} orders cancelled; "
+            + ", ".join(f"{name.replace('_', ' ')} {ms} ms" for name, ms in found.ms.items())
+        )
+        self.stdout.write(found.lifted)
+        path = drill.path_of(datetime.fromisoformat(found.began))
+        self.stdout.write(f"the report: {path}")
+        if not found.is_good:
+            raise CommandError("not as promised: " + "; ".join(found.broken))

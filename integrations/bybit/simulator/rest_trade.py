@@ -13,6 +13,7 @@ from integrations.bybit.simulator.rows import execution_row, order_row
 from integrations.bybit.simulator.venue import Venue
 from integrations.bybit.simulator.wire import ApiError, Json
 
+PLAIN = ("Order", "OpenOrder")  # filters; orders that wait for a price are not simulated
 T = TypeVar("T")
 
 
@@ -49,7 +50,7 @@ def cancel_all(venue: Venue, params: Params) -> Json:
     else:
         every = (venue.account.pairs[listed] for listed in venue.account.open)
         pairs = [pair for pair in every if base in ("", pair.instrument.base)]
-    plain_orders = checks.order_filter(params) in ("Order", "OpenOrder")
+    plain_orders = checks.order_filter(params) in PLAIN
     found = [
         order
         for pair in (pairs if plain_orders else ())
@@ -96,6 +97,8 @@ def realtime(venue: Venue, params: Params) -> Json:
         order = _named(venue, params)
         known = order and (not order.is_closed or order in account.recently_closed)
         return _order_page([order] if order and known else [], params)
+    if checks.order_filter(params) not in PLAIN:
+        return _nothing(params)
     if checks.text(params, "openOnly", "0") == "1":
         closed = (order for order in account.recently_closed if symbol in ("", order.symbol))
         found = sorted(closed, key=lambda order: order.order_id, reverse=True)
