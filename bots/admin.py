@@ -9,11 +9,12 @@ from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
+import bots.api.admin  # noqa: F401 - its pages are found here
 from bots import control, switches
 from bots.control import NotPossible
 from bots.forms import DeployForm
 from bots.grid.levels import Spacing
-from bots.models import ApiToken, Bot, CapitalMove, Cell, Fill, GridConfig, Order, RoundTrip
+from bots.models import Bot, CapitalMove, Cell, Fill, GridConfig, Order, RoundTrip
 from bots.roles import STEERERS, roles_of
 from market.readonly import NOTHING, ReadOnlyAdmin, number
 from market.types import plain
@@ -235,16 +236,3 @@ class CapitalMoveAdmin(ReadOnlyAdmin):
     list_filter = ("coin", "opening")
     search_fields = ("coin", "reason")
     ordering = ("-id",)
-
-
-@admin.register(ApiToken)
-class ApiTokenAdmin(ReadOnlyAdmin):
-    """Keys to the API: who has some. Deleting one ends it; `manage.py token` makes new ones."""
-
-    list_display = ("user", "created_at")
-    shown = list_display
-    search_fields = ("user__username",)
-    list_select_related = ("user",)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
-        return request.user.has_perm("bots.delete_apitoken")

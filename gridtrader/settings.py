@@ -84,6 +84,8 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "channels",
     "market",
     "integrations",
@@ -242,8 +244,19 @@ REST_FRAMEWORK = {
     "DEFAULT_METADATA_CLASS": None,
     "EXCEPTION_HANDLER": "bots.api.errors.handle",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["bots.api.parsers.JSONParser"],
-    "STRICT_JSON": True,
+    "DEFAULT_PARSER_CLASSES": ["bots.api.parsers.StrictJSONParser"],
+    "DEFAULT_THROTTLE_CLASSES": ["bots.api.throttling.CallThrottle"],
+    "DEFAULT_SCHEMA_CLASS": "bots.api.schema.Described",
+    "URL_FORMAT_OVERRIDE": None,
+}
+API_READS_A_MINUTE = _env.integer("API_READS_A_MINUTE", 3_000, low=1, high=10**9)
+API_COMMANDS_A_MINUTE = _env.integer("API_COMMANDS_A_MINUTE", 600, low=1, high=10**9)
+SPECTACULAR_SETTINGS = {
+    "TITLE": "GridTrader",
+    "VERSION": "1",
+    "SCHEMA_PATH_PREFIX": "/api/",
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "POSTPROCESSING_HOOKS": [],  # a choice stands where it is made
 }
 
 # --- security ------------------------------------------------------------------------------------

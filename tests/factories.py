@@ -1,15 +1,17 @@
 """Rows for tests: a bot with its grid, orders, fills and round trips, prices, and people."""
 
-from datetime import UTC, datetime
+import secrets
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import factory
 from django.contrib.auth.models import User
+from django.utils import timezone
 from factory.django import DjangoModelFactory, Password
 
-from bots import roles
+from bots import roles, tokens
 from bots.grid import ids
-from bots.models import Bot, Cell, Fill, GridConfig, Order, RoundTrip
+from bots.models import ApiToken, Bot, Cell, Fill, GridConfig, Order, RoundTrip
 from bots.roles import Role
 from market.models import Instrument, Price
 from market.types import ONE, ZERO, OrderStatus, Side, TimeInForce
@@ -32,6 +34,14 @@ class UserFactory(DjangoModelFactory[User]):
     def role(self: User, create: bool, role: Role | None, **extra: object) -> None:
         if role is not None:
             roles.give(self, role)
+
+
+def new_token(user: User) -> str:
+    """A key to the API, made without a row in the audit trail."""
+    key = secrets.token_urlsafe(32)
+    later = timezone.now() + timedelta(days=1)
+    ApiToken.objects.create(user=user, digest=tokens.digest(key), expires_at=later)
+    return key
 
 
 class InstrumentFactory(DjangoModelFactory[Instrument]):

@@ -1,29 +1,16 @@
 """Who calls the API: `Authorization: Token KEY`, looked up by the key's SHA-256."""
 
-import hashlib
-import secrets
-
 from django.contrib.auth.models import User
+from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from bots.models import ApiToken
+from bots.tokens import digest
 
 _KEYWORD = "Token"
 _WANTED = "send the header `Authorization: Token KEY`, KEY as `manage.py token` printed it"
-
-
-def digest(key: str) -> str:
-    """What is kept of a key. It holds 256 random bits, so a plain hash cannot be guessed back."""
-    return hashlib.sha256(key.encode()).hexdigest()
-
-
-def new_token(user: User) -> str:
-    """Make a key for the account and return it: the only time that it can be seen."""
-    key = secrets.token_urlsafe(32)
-    ApiToken.objects.create(user=user, digest=digest(key))
-    return key
 
 
 class TokenAuthentication(BaseAuthentication):
@@ -43,6 +30,9 @@ class TokenAuthentication(BaseAuthentication):
         )
         if found is None:
             raise AuthenticationFailed(f"the token is not valid; {_WANTED}")
+        if found.expires_at <= timezone.now():
+            ended = found.expires_at.strftime("%Y-%m-%d %H:%M UTC")
+            raise AuthenticationFailed(f"the token ended on {ended}; make a new one")
         return found.user, found
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - DRF's signature

@@ -1,20 +1,24 @@
 """GET /api/candles and /api/export/candles.csv: bars of any interval, to look at and to keep."""
 
-import re
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.http import StreamingHttpResponse
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from bots.api import answers
+from bots.api.asking import asked
+from bots.api.errors import Unknown
+from bots.api.fields import Symbol, Whole
 from bots.api.permissions import MayRead
-from bots.api.serializers import Strict
+from bots.api.schema import csv_file
+from bots.api.serializers import Span
 from bots.reports.cards import iso
 from market import merge, series
 from market.intervals import LENGTH_MS
@@ -26,53 +30,27 @@ BARS_A_PAGE = 5_000
 HEADER = "open_time_ms,open,high,low,close,volume,turnover\n"  # a candle file (README)
 
 
-class Moment(serializers.Field[int, Any, int, Any]):
-    """A time: ISO 8601, UTC where it names no zone, or milliseconds since 1970."""
-
-    def to_internal_value(self, data: object) -> int:
-        text = str(data)
-        try:
-            if re.fullmatch(r"\d{9,14}", text, re.ASCII):
-                return milliseconds(moment(int(text)))
-            time = datetime.fromisoformat(text)
-        except (ValueError, OverflowError):
-            raise serializers.ValidationError(
-                "accepted: ISO 8601 such as 2026-01-31T12:00:00Z, or milliseconds since 1970"
-            ) from None
-        return milliseconds(time if time.tzinfo else time.replace(tzinfo=UTC))
-
-
-class CandleQuery(Strict):
+class CandleQuery(Span):
     """Which bars."""
 
-    symbol = serializers.CharField(max_length=32)
+    symbol = Symbol()
     interval = serializers.ChoiceField(
         choices=list(LENGTH_MS),
         default="1",
         error_messages={"invalid_choice": f"accepted: {', '.join(LENGTH_MS)}"},
     )
-    to = Moment(required=False)
-
-    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-        """`from` is a word of Python's, so it cannot stand above."""
-        return super().get_fields() | {"from": Moment(required=False)}
 
     def validate_symbol(self, value: str) -> str:
         symbols = list(Price.objects.order_by("symbol").values_list("symbol", flat=True))
         if value not in symbols:
-            raise serializers.ValidationError(f"accepted: {', '.join(symbols) or 'none yet'}")
+            raise Unknown("symbol", f"accepted: {', '.join(symbols) or 'none yet'}")
         return value
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if "from" in attrs and "to" in attrs and attrs["from"] > attrs["to"]:
-            raise serializers.ValidationError({"from": ["must not be after `to`"]})
-        return attrs
 
 
 class CandlePageQuery(CandleQuery):
     """Which bars, and how many at most."""
 
-    limit = serializers.IntegerField(min_value=1, max_value=MOST, default=USUAL)
+    limit = Whole(written=True, min_value=1, max_value=MOST, default=USUAL)
 
 
 class Candles(APIView):
@@ -80,10 +58,9 @@ class Candles(APIView):
 
     permission_classes = (MayRead,)
 
+    @extend_schema(parameters=[CandlePageQuery], responses=answers.Bars)
     def get(self, request: Request) -> Response:
-        query = CandlePageQuery(data=request.query_params.dict())
-        query.is_valid(raise_exception=True)
-        wish = query.validated_data
+        wish = asked(request, CandlePageQuery)
         bars = series.read(
             wish["symbol"], wish["interval"], _end(wish), wish["limit"], wish.get("from")
         )
@@ -98,15 +75,14 @@ class Candles(APIView):
         )
 
 
+@csv_file(CandleQuery)
 class CandleExport(APIView):
     """Bars as a candle file, which `manage.py backfill --file` and `backtest` read."""
 
     permission_classes = (MayRead,)
 
     def get(self, request: Request) -> StreamingHttpResponse:
-        query = CandleQuery(data=request.query_params.dict())
-        query.is_valid(raise_exception=True)
-        wish = query.validated_data
+        wish = asked(request, CandleQuery)
         symbol, interval = wish["symbol"], wish["interval"]
         start = wish.get("from", series.first(symbol, interval))
         answer = StreamingHttpResponse(

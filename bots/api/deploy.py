@@ -1,11 +1,15 @@
 """POST /api/deploy: a new bot, or another version of one; with dry_run, the truth about it."""
 
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
+from drf_spectacular.utils import (
+    OpenApiResponse,
+    PolymorphicProxySerializer,
+    extend_schema,
+)
 from rest_framework import serializers, status
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -13,10 +17,13 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from bots import control, edits, preview
+from bots.api import answers
+from bots.api.asking import told
 from bots.api.errors import Conflict
+from bots.api.fields import Flag, Money, Share, Slug, Symbol, Text, Whole
 from bots.api.idempotency import idempotent
 from bots.api.permissions import MaySteer
-from bots.api.serializers import Strict
+from bots.api.serializers import Strict, known_slug
 from bots.grid.levels import GridSpec, InvalidGrid, Sizing, Spacing
 from bots.models import Bot
 from bots.reports import cards
@@ -28,76 +35,61 @@ FEWEST_GRIDS, MOST_GRIDS = 2, 100
 _QUOTES = ("USDT", "USDC", "EUR", "BTC", "ETH")
 
 
-class Money(serializers.DecimalField):
-    """An amount above zero, as text or whole number; a JSON fraction has lost digits already."""
-
-    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - the base class's own
-        super().__init__(max_digits=38, decimal_places=18, **options)
-
-    def to_internal_value(self, data: object) -> Decimal:
-        if isinstance(data, float):
-            raise ValidationError('send it as text, e.g. "95500.5"')
-        amount = super().to_internal_value(data)  # type: ignore[arg-type]
-        if amount <= 0:
-            raise ValidationError("must be above zero")
-        return amount
-
-
 class DeployBody(Strict):
     """The grid fields of the deploy call."""
 
-    symbol = serializers.RegexField(
-        re.compile(r"[A-Z0-9]{5,32}"),
-        error_messages={"invalid": "Bybit's name of a spot pair is accepted, e.g. BTCUSDT"},
-    )
-    slug = serializers.SlugField(required=False, max_length=40)
-    name = serializers.CharField(required=False, max_length=40)
+    shape: ClassVar[Mapping[str, Any]] = {
+        "example": {
+            "symbol": "BTCUSDT",
+            "lower": "95500",
+            "upper": "99000",
+            "grids": 12,
+            "capital": "25000",
+            "stop_loss": "94800",
+            "dry_run": True,
+        }
+    }
+    symbol = Symbol()
+    slug = Slug(required=False)
+    name = Text(required=False, max_length=40)
     lower = Money()
     upper = Money()
-    grids = serializers.IntegerField(min_value=FEWEST_GRIDS, max_value=MOST_GRIDS)
+    grids = Whole(min_value=FEWEST_GRIDS, max_value=MOST_GRIDS)
     capital = Money()
     spacing = serializers.ChoiceField([s.value for s in Spacing], default=Spacing.ARITHMETIC.value)
     sizing = serializers.ChoiceField([s.value for s in Sizing], default=Sizing.BASE.value)
-    reserve = serializers.DecimalField(
-        max_digits=5, decimal_places=4, min_value=Decimal(0), max_value=Decimal("0.9999"),
-        default=Decimal("0.05"),
-    )  # fmt: skip
+    reserve = Share(default=Decimal("0.05"))
     stop_loss = Money(required=False, allow_null=True, default=None)
     take_profit = Money(required=False, allow_null=True, default=None)
     trigger_price = Money(required=False, allow_null=True, default=None)
     on_exit = serializers.ChoiceField(Bot.Exit.values, default=Bot.Exit.SELL.value)
-    btc_filter = serializers.BooleanField(default=False)
-    dry_run = serializers.BooleanField(default=False)
+    btc_filter = Flag(default=False)
+    dry_run = Flag(default=False)
 
 
 class EditBody(Strict):
     """A bot and what of its grid is to be another way; the rest stays."""
 
-    bot = serializers.SlugField(max_length=40)
+    shape: ClassVar[Mapping[str, Any]] = {
+        "example": {"bot": "btc-usdt", "upper": "99500", "dry_run": True}
+    }
+    bot = Slug()
     lower = Money(required=False)
     upper = Money(required=False)
-    grids = serializers.IntegerField(min_value=FEWEST_GRIDS, max_value=MOST_GRIDS, required=False)
+    grids = Whole(min_value=FEWEST_GRIDS, max_value=MOST_GRIDS, required=False)
     capital = Money(required=False)
     spacing = serializers.ChoiceField([s.value for s in Spacing], required=False)
     sizing = serializers.ChoiceField([s.value for s in Sizing], required=False)
-    reserve = serializers.DecimalField(
-        max_digits=5, decimal_places=4, min_value=Decimal(0), max_value=Decimal("0.9999"),
-        required=False,
-    )  # fmt: skip
+    reserve = Share(required=False)
     stop_loss = Money(required=False, allow_null=True)
     take_profit = Money(required=False, allow_null=True)
     trigger_price = Money(required=False, allow_null=True)
     on_exit = serializers.ChoiceField(Bot.Exit.values, required=False)
-    btc_filter = serializers.BooleanField(required=False)
-    dry_run = serializers.BooleanField(default=False)
+    btc_filter = Flag(required=False)
+    dry_run = Flag(default=False)
 
     def validate_bot(self, value: str) -> Bot:
-        bots = Bot.objects.select_related("config", "next_config")
-        found = bots.filter(slug=value).first()
-        if found is None:
-            slugs = ", ".join(bots.values_list("slug", flat=True))
-            raise ValidationError(f"no such bot; accepted: {slugs}")
-        return found
+        return Bot.objects.select_related("config", "next_config").get(slug=known_slug(value))
 
 
 class Deploy(APIView):
@@ -108,6 +100,15 @@ class Deploy(APIView):
 
     permission_classes = (MaySteer,)
 
+    @extend_schema(
+        request=PolymorphicProxySerializer(
+            "DeployOrEdit", [DeployBody, EditBody], resource_type_field_name=None
+        ),
+        responses={
+            200: OpenApiResponse(answers.TruthCard, "With `dry_run`: what it would be."),
+            201: OpenApiResponse(answers.BotCard, "The bot, new or about to change."),
+        },
+    )
     @idempotent(repeatable=False)
     def post(self, request: Request) -> Response:
         edits_a_bot = isinstance(request.data, Mapping) and "bot" in request.data
@@ -115,13 +116,11 @@ class Deploy(APIView):
             return self._edit(request) if edits_a_bot else self._deploy(request)
 
     def _edit(self, request: Request) -> Response:
-        body = EditBody(data=request.data)
-        body.is_valid(raise_exception=True)
-        changes = {**body.validated_data}
+        changes = told(request, EditBody)
         bot, dry_run = changes.pop("bot"), changes.pop("dry_run")
-        found, told = edits.look_at(gateway_from_settings(), bot, changes)
+        found, card = edits.look_at(gateway_from_settings(), bot, changes)
         if dry_run:
-            return Response(told)
+            return Response(card)
         for objection in found.objections:
             raise objection
         control.edit(bot, changes, by=request.user.get_username())
@@ -129,9 +128,7 @@ class Deploy(APIView):
         return Response(cards.card(bot), status=status.HTTP_201_CREATED)
 
     def _deploy(self, request: Request) -> Response:
-        body = DeployBody(data=request.data)
-        body.is_valid(raise_exception=True)
-        wish = body.validated_data
+        wish = told(request, DeployBody)
         spec = _spec(wish)
         control.check_prices(spec, stop_loss=None, take_profit=wish["take_profit"])
         found = preview.preview(

@@ -34,6 +34,16 @@ class Conflict(exceptions.APIException):
     default_code = "conflict"
 
 
+class Unknown(exceptions.APIException):
+    """A name of something that does not exist; the message tells what does."""
+
+    status_code = status.HTTP_404_NOT_FOUND
+    default_code = "not_found"
+
+    def __init__(self, field: str, told: str) -> None:
+        super().__init__({field: [told]})
+
+
 def handle(error: Exception, context: Mapping[str, Any]) -> Response:
     """Turn an exception of a view into an answer (DRF's EXCEPTION_HANDLER)."""
     set_rollback()

@@ -52,6 +52,7 @@ def idempotent(*, repeatable: bool) -> Callable[[Handler], Handler]:
                     return known
             return _answer(view, mine, lambda: post(view, request, *args, **kwargs))
 
+        keyed.takes_key = True  # type: ignore[attr-defined]
         return keyed
 
     return wrap

@@ -3,7 +3,15 @@
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from bots.models import ApiToken
 from bots.roles import KILLERS, READERS, STEERERS, Role, roles_of
+
+
+def opens(request: Request, roles: frozenset[Role]) -> bool:
+    """Whether the account has one of the roles, and its token's scope is one of them too."""
+    token = request.auth
+    within = not isinstance(token, ApiToken) or not token.scope or token.scope in roles
+    return within and not roles.isdisjoint(roles_of(request.user))
 
 
 class _RolePermission(BasePermission):
@@ -12,11 +20,15 @@ class _RolePermission(BasePermission):
     roles: frozenset[Role] = frozenset()
 
     def has_permission(self, request: Request, view: object) -> bool:  # noqa: ARG002
-        mine = roles_of(request.user)
+        if opens(request, self.roles):
+            return True
         wanted = ", ".join(role for role in Role if role in self.roles)
-        has = ", ".join(sorted(mine)) or "none"
-        self.message = f"this needs one of the roles {wanted}; yours: {has}"
-        return bool(mine & self.roles)
+        has = ", ".join(sorted(roles_of(request.user))) or "none"
+        scope = request.auth.scope if isinstance(request.auth, ApiToken) else ""
+        self.message = f"this needs one of the roles {wanted}; yours: {has}" + (
+            f", of which the token's scope leaves what a {scope} may" if scope else ""
+        )
+        return False
 
 
 class Nobody(BasePermission):

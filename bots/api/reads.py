@@ -1,39 +1,25 @@
-"""The HTTP API: reads for viewers, pause and resume for traders, health for everyone."""
-
-from collections.abc import Callable
-from typing import Any, ClassVar
+"""What the bots are and whether all works: reads for viewers, health for everyone."""
 
 from django.db import InterfaceError, OperationalError
-from django.db.models import QuerySet
-from rest_framework import status
+from drf_spectacular.utils import OpenApiResponse, extend_schema, inline_serializer
+from rest_framework import serializers, status
 from rest_framework.exceptions import NotFound
-from rest_framework.generics import ListAPIView
-from rest_framework.pagination import CursorPagination
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from bots import switches
-from bots.api.errors import Conflict
-from bots.api.idempotency import idempotent
-from bots.api.permissions import MayRead, MaySteer
-from bots.api.serializers import (
-    BotQuery,
-    FillQuery,
-    FillRow,
-    OrderQuery,
-    OrderRow,
-    RoundTripRow,
-    Strict,
-    SwitchBody,
-)
-from bots.control import NotPossible
-from bots.models import Bot, Fill, Order, RoundTrip
-from bots.reports import cards, health
-from bots.roles import READERS, roles_of
+from bots.api import answers
+from bots.api.asking import asked
+from bots.api.fields import Symbol
+from bots.api.paging import PAGING, PARAMETERS, NewestFirst
+from bots.api.permissions import MayRead, opens
+from bots.api.serializers import Nothing, Strict
+from bots.models import Bot
+from bots.reports import cards, health, metrics
+from bots.reports import risk as risk_report
+from bots.roles import READERS
 
-State = Bot.State
 _DOWN = {"status": health.DOWN}
 
 
@@ -47,13 +33,51 @@ def bot_named(slug: str) -> Bot:
     return bot
 
 
+class BotsQuery(Strict):
+    """Which bots."""
+
+    state = serializers.ChoiceField(
+        Bot.State.choices,
+        required=False,
+        error_messages={"invalid_choice": f"accepted: {', '.join(Bot.State.values)}"},
+    )
+    symbol = Symbol(required=False)
+
+
+class InOrder(NewestFirst):
+    """Pages of bots in the dashboard's order."""
+
+    ordering = ("position", "slug")
+
+
 class Bots(APIView):
     """All bots, as on the dashboard."""
 
     permission_classes = (MayRead,)
 
-    def get(self, request: Request) -> Response:  # noqa: ARG002
-        return Response({"bots": cards.cards()})
+    @extend_schema(
+        parameters=[BotsQuery, *PARAMETERS],
+        responses=inline_serializer(
+            "BotPage",
+            {
+                "next": serializers.URLField(allow_null=True),
+                "previous": serializers.URLField(allow_null=True),
+                "bots": answers.BotCard(many=True),
+            },
+        ),
+    )
+    def get(self, request: Request) -> Response:
+        wish = asked(request, BotsQuery, PAGING)
+        pages = InOrder()
+        deployed = Bot.objects.exclude(config=None).select_related("config")
+        found = pages.paginate_queryset(deployed.filter(**wish), request, self)
+        return Response(
+            {
+                "next": pages.get_next_link(),
+                "previous": pages.get_previous_link(),
+                "bots": cards.cards(found),
+            }
+        )
 
 
 class OneBot(APIView):
@@ -61,7 +85,9 @@ class OneBot(APIView):
 
     permission_classes = (MayRead,)
 
-    def get(self, request: Request, slug: str) -> Response:  # noqa: ARG002
+    @extend_schema(responses=answers.BotCard)
+    def get(self, request: Request, slug: str) -> Response:
+        asked(request, Nothing)
         return Response(cards.card(bot_named(slug)))
 
 
@@ -70,119 +96,53 @@ class Cells(APIView):
 
     permission_classes = (MayRead,)
 
-    def get(self, request: Request, slug: str) -> Response:  # noqa: ARG002
+    @extend_schema(responses=answers.BotCells)
+    def get(self, request: Request, slug: str) -> Response:
+        asked(request, Nothing)
         return Response({"bot": slug, "cells": cards.card(bot_named(slug))["cells"]})
 
 
-class NewestFirst(CursorPagination):
-    """Pages of rows in the order in which they were recorded, the newest first."""
-
-    ordering = "-id"
-    page_size = 100
-    page_size_query_param = "limit"
-    max_page_size = 1000
-
-
-class Rows(ListAPIView[Any]):
-    """A list that pages by cursor and takes only the filters it names."""
+class Metrics(APIView):
+    """Fills a day, capture, APR, month, drawdown, latency, beside the bands they should be in."""
 
     permission_classes = (MayRead,)
-    pagination_class = NewestFirst
-    query: ClassVar[type[Strict]]
-    columns: ClassVar[dict[str, str]] = {"bot": "bot__slug", "side": "side", "status": "status__in"}
 
-    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        query = self.query(data=self.request.query_params.dict())
-        query.is_valid(raise_exception=True)
-        given = {self.columns[name]: value for name, value in query.validated_data.items()}
-        return queryset.filter(**given)
+    @extend_schema(responses=answers.Figures)
+    def get(self, request: Request) -> Response:
+        asked(request, Nothing)
+        return Response(metrics.metrics())
 
 
-class Orders(Rows):
-    """Orders of ours."""
+class Risk(APIView):
+    """What is at stake, what watches, what stops trading now, and what did before."""
 
-    query = OrderQuery
-    serializer_class = OrderRow
-    queryset = Order.objects.select_related("bot", "config")
+    permission_classes = (MayRead,)
 
-
-class Fills(Rows):
-    """Executions of our orders."""
-
-    query = FillQuery
-    serializer_class = FillRow
-    queryset = Fill.objects.select_related("bot", "order")
-
-
-class RoundTrips(Rows):
-    """Bought-and-sold passages of cells."""
-
-    query = BotQuery
-    serializer_class = RoundTripRow
-    queryset = RoundTrip.objects.select_related("bot", "config")
-
-
-class Switch(APIView):
-    """One command for one bot or for all that it could concern."""
-
-    permission_classes = (MaySteer,)
-    concerned: ClassVar[tuple[str, ...]]
-    change: ClassVar[Callable[..., Bot]]
-    body: ClassVar[type[SwitchBody]] = SwitchBody
-
-    @idempotent(repeatable=True)
-    def post(self, request: Request) -> Response:
-        body = self.body(data=request.data)
-        body.is_valid(raise_exception=True)
-        wish = body.validated_data
-        self.prepare(wish)
-        if "bot" in wish:
-            bot = bot_named(wish["bot"])
-            self._change([bot], wish["reason"])
-            return Response(cards.card(bot))
-        self._change(list(Bot.objects.filter(state__in=self.concerned)), wish["reason"])
-        return Response({"bots": cards.cards()})
-
-    def prepare(self, wish: dict[str, Any]) -> None:
-        """Do what comes before any bot is changed; raises what forbids it."""
-
-    def _change(self, bots: list[Bot], reason: str) -> None:
-        """Try every bot, also after one that could not; raises Conflict with all that could not."""
-        refused = []
-        for bot in bots:
-            try:
-                type(self).change(bot, by=self.request.user.get_username(), reason=reason)
-            except NotPossible as error:
-                refused.append(str(error))
-        if refused:
-            others = "; the other bots are done" if len(bots) > len(refused) else ""
-            raise Conflict("; ".join(refused) + others)
-
-
-class Pause(Switch):
-    """Withhold buys; sells rest. No new buy is sent after the answer."""
-
-    concerned = (State.DEPLOYING, State.RUNNING, State.PAUSED)
-    change = staticmethod(switches.pause)
-
-
-class Resume(Switch):
-    """Let paused bots buy again."""
-
-    concerned = (State.RUNNING, State.PAUSED)
-    change = staticmethod(switches.resume)
+    @extend_schema(responses=answers.RiskReport)
+    def get(self, request: Request) -> Response:
+        asked(request, Nothing)
+        return Response(risk_report.report())
 
 
 class Health(APIView):
     """Whether it works: one word for everyone, the parts for those who may read."""
 
     permission_classes = (AllowAny,)
+    throttle_classes = ()  # who watches it must not be told that it is busy
 
+    @extend_schema(
+        responses={
+            200: answers.HealthReport,
+            503: OpenApiResponse(answers.HealthReport, "The database does not answer."),
+        },
+        auth=[{}, {"token": []}, {"cookieAuth": []}],
+    )
     def get(self, request: Request) -> Response:
+        asked(request, Nothing)
         found = health.report()
         if found["status"] == health.DOWN:
             return Response(_DOWN, status=status.HTTP_503_SERVICE_UNAVAILABLE)
-        if roles_of(request.user) & READERS:
+        if opens(request, READERS):
             return Response(found)
         return Response({"status": found["status"]})
 
@@ -197,6 +157,7 @@ class Nowhere(APIView):
     """Any other address under /api/."""
 
     permission_classes = (AllowAny,)
+    schema = None
 
     def initial(self, request: Request, *args: object, **kwargs: object) -> None:  # noqa: ARG002
         raise NotFound(f"nothing is at {request.path}; see GET /api/bots and GET /api/health")

@@ -1,13 +1,19 @@
 """POST /api/rebalance: capital moved between the bots that share it, or what would be moved."""
 
-from rest_framework import serializers
-from rest_framework.exceptions import ValidationError
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from bots import balancing
+from bots.api import answers
+from bots.api.asking import told
 from bots.api.deploy import told_at_its_field
+from bots.api.errors import Unknown
+from bots.api.fields import Flag, Slug
 from bots.api.idempotency import idempotent
 from bots.api.permissions import MaySteer
 from bots.api.serializers import Strict
@@ -18,14 +24,15 @@ from integrations.bybit.account import gateway_from_settings
 class RebalanceBody(Strict):
     """Whether it is a question only; a bot stands for all that share capital with it."""
 
-    bot = serializers.SlugField(required=False, max_length=40)
-    dry_run = serializers.BooleanField(default=False)
+    shape: ClassVar[Mapping[str, Any]] = {"example": {"dry_run": True}}
+    bot = Slug(required=False)
+    dry_run = Flag(default=False)
 
     def validate_bot(self, value: str) -> str:
         slugs = [bot.slug for bot in balancing.sharing()]
         if value not in slugs:
             accepted = f"accepted: {', '.join(slugs)}" if slugs else "no bot does"
-            raise ValidationError(f"it shares no capital; {accepted}")
+            raise Unknown("bot", f"it shares no capital; {accepted}")
         return value
 
 
@@ -34,17 +41,17 @@ class Rebalance(APIView):
 
     permission_classes = (MaySteer,)
 
+    @extend_schema(request=RebalanceBody, responses=answers.Shared)
     @idempotent(repeatable=False)
     def post(self, request: Request) -> Response:
-        body = RebalanceBody(data=request.data)
-        body.is_valid(raise_exception=True)
+        wish = told(request, RebalanceBody)
         with told_at_its_field():
             exchange = gateway_from_settings()
             moves = balancing.plan(exchange)
-            told = balancing.tell(exchange, moves)
-            if body.validated_data["dry_run"]:
-                return Response({"dry_run": True, **told})
+            plan = balancing.tell(exchange, moves)
+            if wish["dry_run"]:
+                return Response({"dry_run": True, **plan})
             moved = balancing.carry_out(moves, by=request.user.get_username())
         for bot in moved:
             look(bot)
-        return Response({"dry_run": False, **told})
+        return Response({"dry_run": False, **plan})

@@ -1,11 +1,12 @@
 """What the API reads and writes: strict bodies and queries in, explicit rows out."""
 
-from collections.abc import Mapping
-from decimal import Decimal
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
 
 from rest_framework import serializers
 
+from bots.api.errors import Unknown
+from bots.api.fields import Moment, PlainDecimal, Slug, Text, TrueField
 from bots.models import Bot, Fill, Order, RoundTrip
 from market import types
 
@@ -15,25 +16,23 @@ GROUPS = {
     "open": types.OPEN,
     "closed": types.CLOSED,
 }
-
-
-class PlainDecimal(serializers.Field[Decimal, str, str, Any]):
-    """A decimal on the wire: its own digits, never an exponent."""
-
-    def to_representation(self, value: Decimal) -> str:
-        return types.plain(value)
+_SIDES = {word: side.value for side in types.Side for word in (side.value, side.value.lower())}
 
 
 class Strict(serializers.Serializer[Any]):
-    """Input that refuses names it does not know, and says which it does."""
+    """Input that refuses names it does not know, and says which it does.
 
-    always: tuple[str, ...] = ()  # names that are somebody else's, and fine
+    `shape` is what the OpenAPI document says of the whole beside its fields.
+    """
+
+    shape: ClassVar[Mapping[str, Any]] = {}
+    others: Iterable[str] = ()  # names that are somebody else's, and fine
 
     def to_internal_value(self, data: object) -> dict[str, Any]:
         if isinstance(data, Mapping):
-            unknown = sorted(set(data) - set(self.fields) - set(self.always))
+            unknown = sorted(set(data) - set(self.fields))
             if unknown:
-                accepted = ", ".join([*self.fields, *self.always])
+                accepted = ", ".join([*self.fields, *self.others]) or "none"
                 raise serializers.ValidationError(
                     {str(name): [f"unknown; accepted: {accepted}"] for name in unknown}
                 )
@@ -41,23 +40,24 @@ class Strict(serializers.Serializer[Any]):
         return known
 
 
-class TrueField(serializers.Field[bool, Any, bool, Any]):
-    """JSON's `true`, and nothing that looks like it."""
-
-    def to_internal_value(self, data: object) -> bool:
-        if data is not True:
-            raise serializers.ValidationError("must be true, or left out")
-        return True
+def known_slug(slug: str) -> str:
+    """The slug of a bot that exists. Raises Unknown, naming those that do."""
+    slugs = list(Bot.objects.values_list("slug", flat=True))
+    if slug not in slugs:
+        raise Unknown("bot", f"no such bot; accepted: {', '.join(slugs) or 'none yet'}")
+    return slug
 
 
 class SwitchBody(Strict):
     """Which bots to pause or resume, and why."""
 
-    bot = serializers.CharField(required=False, max_length=40)
+    shape: ClassVar[Mapping[str, Any]] = {
+        "oneOf": [{"required": ["bot"]}, {"required": ["all"]}],
+        "example": {"bot": "btc-usdt", "reason": "the news at noon"},
+    }
+    bot = Slug(required=False)
     all = TrueField(required=False)
-    reason = serializers.CharField(
-        required=False, allow_blank=True, max_length=REASON_LENGTH, default=""
-    )
+    reason = Text(required=False, allow_blank=True, max_length=REASON_LENGTH, default="")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("bot" in attrs) == ("all" in attrs):
@@ -68,8 +68,12 @@ class SwitchBody(Strict):
 
 
 class ResumeBody(SwitchBody):
-    """Which bots to let buy again; `rearm` lifts a kill."""
+    """Which bots to let buy again; `rearm` lifts a kill, and needs a reason."""
 
+    shape: ClassVar[Mapping[str, Any]] = {
+        **SwitchBody.shape,
+        "example": {"all": True, "rearm": True, "reason": "the smoke was steam"},
+    }
     rearm = TrueField(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -79,44 +83,58 @@ class ResumeBody(SwitchBody):
         return attrs
 
 
-class BotQuery(Strict):
+class Nothing(Strict):
+    """A call that takes no parameters."""
+
+
+class Span(Strict):
+    """Rows of a time: from the first moment on, up to the second, both included."""
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """`from` is a word of Python's, so it cannot stand above."""
+        times = {name: Moment(required=False) for name in ("from", "to")}
+        return {**super().get_fields(), **times}
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "from" in attrs and "to" in attrs and attrs["from"] > attrs["to"]:
+            raise serializers.ValidationError({"from": ["must not be after `to`"]})
+        return attrs
+
+
+class BotQuery(Span):
     """Which bot's rows."""
 
-    always = ("cursor", "limit")
-    bot = serializers.CharField(required=False)
+    bot = Slug(required=False)
 
     def validate_bot(self, value: str) -> str:
-        slugs = list(Bot.objects.values_list("slug", flat=True))
-        if value not in slugs:
-            raise serializers.ValidationError(f"no such bot; accepted: {', '.join(slugs)}")
-        return value
+        return known_slug(value)
 
 
 class FillQuery(BotQuery):
     """Which bot's and which side's fills."""
 
-    side = serializers.CharField(required=False)
+    side = serializers.ChoiceField(
+        choices=[*_SIDES],
+        required=False,
+        error_messages={"invalid_choice": f"accepted: {', '.join(types.Side)}"},
+    )
 
     def validate_side(self, value: str) -> str:
-        sides = {side.value.lower(): side.value for side in types.Side}
-        if value.lower() not in sides:
-            raise serializers.ValidationError(f"accepted: {', '.join(sides.values())}")
-        return sides[value.lower()]
+        return _SIDES[value]
 
 
 class OrderQuery(FillQuery):
-    """Which bot's and which side's orders, and how far they are."""
+    """Which bot's and which side's orders, and how far they are: a group, or one status."""
 
-    status = serializers.CharField(required=False)
+    status = serializers.ChoiceField(
+        choices=[*GROUPS, *types.OrderStatus],
+        required=False,
+        error_messages={"invalid_choice": f"accepted: {', '.join([*GROUPS, *types.OrderStatus])}"},
+    )
 
     def validate_status(self, value: str) -> list[str]:
         """Statuses of a group (small letters) or the one of that name (capitals)."""
-        if value in GROUPS:
-            return sorted(GROUPS[value])
-        if value in list(types.OrderStatus):
-            return [value]
-        accepted = ", ".join([*GROUPS, *types.OrderStatus])
-        raise serializers.ValidationError(f"accepted: {accepted}")
+        return sorted(GROUPS[value]) if value in GROUPS else [value]
 
 
 class OrderRow(serializers.ModelSerializer[Order]):

@@ -48,7 +48,19 @@ class ApiToken(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens"
     )
     digest = models.CharField(max_length=64, unique=True, editable=False)
+    name = models.CharField(max_length=60, blank=True, help_text="what it is for")
+    scope = models.CharField(
+        max_length=12,
+        blank=True,
+        help_text="a role: it opens no more than that; empty: whatever its account may do",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
 
     def __str__(self) -> str:
         return f"token of {self.user} from {self.created_at:%Y-%m-%d}"
+
+    @property
+    def subject(self) -> str:
+        """Its name in the audit trail."""
+        return f"token:{self.pk}"

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from kombu.exceptions import OperationalError as BrokerError
 from rest_framework import exceptions, status
 from rest_framework.permissions import AllowAny
@@ -13,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from bots.api import answers
 from bots.api.errors import Conflict
 from bots.outside import journals
 from bots.outside.tasks import apply_alert
@@ -48,6 +50,14 @@ class TradingViewAlert(APIView):
         """Answer in JSON whatever the sender would like: TradingView reads the status alone."""
         return JSONRenderer(), JSONRenderer.media_type
 
+    @extend_schema(
+        request=answers.Alert,
+        responses={
+            202: OpenApiResponse(answers.AlertTaken, "Stored; it is applied at once."),
+            200: OpenApiResponse(answers.AlertTaken, "It was stored before."),
+            403: OpenApiResponse(answers.Refusal, "The secret is missing or wrong."),
+        },
+    )
     def post(self, request: Request) -> Response:
         told = self._facts(_body(request))
         count = _accepted.count()

@@ -9,10 +9,10 @@ from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpRespons
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from bots.pages.orders import Line, safe
 from bots.pages.shell import for_readers, frame
 from bots.reports import trail
 from bots.reports.guards import names
+from bots.reports.tables import Line, safe
 from bots.reports.trail import Wish
 from risk import audit
 

@@ -13,9 +13,9 @@ from kombu.exceptions import OperationalError
 from bots.backtest import runs, tapes
 from bots.models import RECORDED, Backtest, Bot
 from bots.pages.backtest_form import BacktestForm
-from bots.pages.orders import Line
 from bots.pages.shell import for_readers, for_steerers, frame
 from bots.reports import backtests
+from bots.reports.tables import Line
 from bots.tasks import run_backtest
 from market.types import plain
 

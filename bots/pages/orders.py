@@ -13,11 +13,10 @@ from bots.models import Bot
 from bots.pages.shell import for_readers, frame
 from bots.reports import history
 from bots.reports.history import KINDS, Wish
+from bots.reports.tables import Line, safe, streamed
 from market.types import Side
 
 TABS = (("resting", "Resting orders"), ("fills", "Fills"), ("trips", "Round trips"))
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_TEXTS = {"reason", "id", "client_id"}  # the columns that others write
 
 
 @for_readers
@@ -47,7 +46,9 @@ def page(request: HttpRequest) -> HttpResponse:
 def export(request: HttpRequest) -> StreamingHttpResponse:
     """Every row of the filter as CSV: UTF-8, times in UTC, full decimals."""
     name, wish = _asked(request)
-    answer = StreamingHttpResponse(_lines(name, wish), content_type="text/csv; charset=utf-8")
+    answer = StreamingHttpResponse(
+        streamed(_lines(name, wish)), content_type="text/csv; charset=utf-8"
+    )
     answer["Content-Disposition"] = f'attachment; filename="gridtrader-{name}.csv"'
     return answer
 
@@ -73,22 +74,7 @@ def _query(name: str, wish: Wish, *, before: int | None = None) -> str:
     return urlencode({key: value for key, value in given.items() if value})
 
 
-class Line:
-    """A file for the csv module that gives each line back."""
-
-    def write(self, text: str) -> str:
-        return text
-
-
 def _lines(name: str, wish: Wish) -> Iterator[str]:
     writer = csv.writer(Line())
-    columns = KINDS[name].columns
     for row in history.lines(name, wish):
-        yield writer.writerow(
-            [safe(text) if col in _TEXTS else text for col, text in zip(columns, row, strict=True)]
-        )
-
-
-def safe(text: str) -> str:
-    """A text that no spreadsheet takes for a formula; numbers are left as they are."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+        yield writer.writerow([safe(text) for text in row])

@@ -61,9 +61,9 @@ def card(bot: Bot) -> Report:
     return _cards([_bots().get(pk=bot.pk)])[0]
 
 
-def cards() -> Sequence[Report]:
-    """All bots, in the dashboard's order."""
-    return _cards(_bots())
+def cards(bots: Iterable[Bot] | None = None) -> Sequence[Report]:
+    """Those bots, or all in the dashboard's order."""
+    return _cards(_bots() if bots is None else bots)
 
 
 def _bots():  # noqa: ANN202 - a query set

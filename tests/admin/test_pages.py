@@ -13,7 +13,6 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from bots.api.authentication import new_token
 from bots.models import ApiToken, Bot, CapitalMove, Fill, GridConfig, Order
 from bots.roles import Role
 from bots.safety import guarding
@@ -30,6 +29,7 @@ from tests.factories import (
     PriceFactory,
     RoundTripFactory,
     UserFactory,
+    new_token,
 )
 
 OURS = [

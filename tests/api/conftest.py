@@ -5,10 +5,16 @@ from collections.abc import Callable
 import pytest
 from rest_framework.test import APIClient
 
-from bots.api.authentication import new_token
 from bots.models import Bot
 from bots.roles import Role
-from tests.factories import BotFactory, CellFactory, InstrumentFactory, PriceFactory, UserFactory
+from tests.factories import (
+    BotFactory,
+    CellFactory,
+    InstrumentFactory,
+    PriceFactory,
+    UserFactory,
+    new_token,
+)
 
 Caller = Callable[[Role | None], APIClient]
 

@@ -82,7 +82,6 @@ def test_an_edit_does_what_its_preview_said(trader: APIClient, exchange: Gateway
         ({"take_profit": "98000"}, "take_profit", "above the upper price 99000"),
         ({"on_exit": "gift"}, "on_exit", "gift"),
         ({"symbol": "DOGEUSDT"}, "symbol", "accepted: bot"),
-        ({"bot": "nobody"}, "bot", "accepted: btc-usdt"),
     ],
 )
 def test_a_bad_edit_is_told_at_its_field(
@@ -92,6 +91,12 @@ def test_a_bad_edit_is_told_at_its_field(
     assert answer.status_code == 400, answer.content
     assert says in answer.json()["error"]["fields"][field][0]
     assert Bot.objects.get().next_config is None
+
+
+def test_an_edit_of_nobody_names_who_there_is(trader: APIClient) -> None:
+    answer = edit(trader, bot="nobody")
+    assert answer.status_code == 404
+    assert "accepted: btc-usdt" in answer.json()["error"]["fields"]["bot"][0]
 
 
 def test_a_bot_that_has_ended_is_not_edited(trader: APIClient) -> None:

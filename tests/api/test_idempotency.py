@@ -14,12 +14,11 @@ from rest_framework.test import APIClient
 
 from bots import control, switches
 from bots.api import idempotency
-from bots.api.authentication import new_token
 from bots.models import Bot
 from bots.roles import Role
 from integrations.models import StoredAnswer
 from tests.api.conftest import Caller
-from tests.factories import UserFactory
+from tests.factories import UserFactory, new_token
 
 Post = Callable[..., HttpResponse]
 
@@ -114,7 +113,7 @@ def test_twenty_twins_have_one_effect_and_one_answer(
         done.append(1)
         return real(*args, **kwargs)
 
-    monkeypatch.setattr("bots.api.reads.Pause.change", staticmethod(counted))
+    monkeypatch.setattr("bots.api.switching.Pause.change", staticmethod(counted))
 
     def call() -> None:
         client = APIClient(HTTP_AUTHORIZATION=f"Token {token}")
@@ -185,7 +184,7 @@ def test_an_error_of_ours_is_no_answer(
         raise RuntimeError("broken")
 
     with monkeypatch.context() as patch:
-        patch.setattr("bots.api.reads.Pause.change", staticmethod(breaks))
+        patch.setattr("bots.api.switching.Pause.change", staticmethod(breaks))
         assert post().status_code == 500
     StoredAnswer.objects.update(started_at=timezone.now() - timedelta(minutes=2))
     assert post().status_code == 200

@@ -12,11 +12,10 @@ from rest_framework.test import APIClient
 from bots import roles
 from bots.api import reads as api
 from bots.api import urls as api_urls
-from bots.api.authentication import new_token
 from bots.models import ApiToken, Bot
 from bots.roles import Role
 from tests.api.conftest import Caller
-from tests.factories import PASSWORD, UserFactory
+from tests.factories import PASSWORD, UserFactory, new_token
 
 READS = [
     "/api/bots",

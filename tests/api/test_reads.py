@@ -1,5 +1,8 @@
 """What the reads of the API answer."""
 
+import csv
+import io
+import warnings
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
@@ -18,7 +21,7 @@ from bots.roles import Role
 from market.models import Price
 from market.types import OrderStatus, Side
 from tests.api.conftest import Caller
-from tests.factories import BotFactory, FillFactory, OrderFactory, RoundTripFactory
+from tests.factories import NOON, BotFactory, FillFactory, OrderFactory, RoundTripFactory
 
 
 @pytest.fixture
@@ -93,9 +96,18 @@ def test_lists_filter(viewer: APIClient, bot: Bot) -> None:
     [
         ("orders?status=done", "status", "in-flight, open, closed, NEW"),
         ("orders?side=long", "side", "Buy, Sell"),
-        ("fills?bot=xrp-usdt", "bot", "btc-usdt"),
-        ("fills?status=OPEN", "status", "bot, side, cursor, limit"),
-        ("round-trips?side=Buy", "side", "bot, cursor, limit"),
+        ("fills?status=OPEN", "status", "bot, side, from, to, cursor, limit"),
+        ("round-trips?side=Buy", "side", "bot, from, to, cursor, limit"),
+        ("fills?limit=0", "limit", "from 1 to 1000"),
+        ("fills?limit=x", "limit", "from 1 to 1000"),
+        ("fills?limit=1001", "limit", "from 1 to 1000"),
+        ("fills?side=Buy&side=Sell", "side", "once"),
+        ("fills?from=noon", "from", "ISO 8601"),
+        ("fills?from=2026-01-02&to=2026-01-01", "from", "not be after"),
+        ("bots?state=asleep", "state", "running"),
+        ("bots?symbol=btc", "symbol", "BTCUSDT"),
+        ("bots/btc-usdt?deep=1", "deep", "none"),
+        ("risk?since=1", "since", "none"),
     ],
 )
 def test_a_wrong_filter_says_what_is_right(
@@ -107,6 +119,54 @@ def test_a_wrong_filter_says_what_is_right(
     assert error["code"] == "invalid"
     assert accepted in error["message"]
     assert accepted in error["fields"][field][0]
+
+
+def test_what_does_not_exist_is_not_found(viewer: APIClient, bot: Bot) -> None:
+    for address in ("fills?bot=xrp-usdt", "export/fills.csv?bot=xrp-usdt"):
+        answer = viewer.get(f"/api/{address}")
+        assert answer.status_code == 404
+        assert "accepted: btc-usdt" in answer.json()["error"]["fields"]["bot"][0]
+
+
+def test_lists_are_of_a_time(viewer: APIClient, bot: Bot) -> None:
+    for hour in (10, 11, 12):
+        FillFactory(order__bot=bot, time=NOON.replace(hour=hour), exec_id=f"at-{hour}")
+    query = {"from": "2026-01-12T11:00:00Z", "to": "2026-01-12T13:00:00%2B01:00"}
+    text = "&".join(f"{name}={value}" for name, value in query.items())
+    assert ids_of(viewer.get(f"/api/fills?{text}"), "exec_id") == ["at-12", "at-11"]
+
+
+def test_bots_page_and_filter(viewer: APIClient, bot: Bot) -> None:
+    BotFactory(slug="eth-usdt", symbol="ETHUSDT", position=1)
+    BotFactory(slug="old", state=Bot.State.STOPPED, position=2)
+
+    def slugs(address: str) -> list[str]:
+        return [card["slug"] for card in viewer.get(address).json()["bots"]]
+
+    assert slugs("/api/bots?state=stopped") == ["old"]
+    assert slugs("/api/bots?symbol=ETHUSDT") == ["eth-usdt"]
+    first = viewer.get("/api/bots?limit=2").json()
+    assert [card["slug"] for card in first["bots"]] == ["btc-usdt", "eth-usdt"]
+    assert slugs(first["next"]) == ["old"]
+
+
+@pytest.mark.parametrize("name", ["fills", "orders", "round-trips"])
+def test_a_list_comes_as_a_file_too(viewer: APIClient, bot: Bot, name: str) -> None:
+    FillFactory.create_batch(3, order__bot=bot, order__reason="=1+1")
+    RoundTripFactory.create_batch(3, bot=bot, inventory_pnl=Decimal("-1.5"))
+    FillFactory(order__bot=BotFactory(slug="other"))
+    rows = viewer.get(f"/api/{name}?bot=btc-usdt").json()["results"]
+    answer = viewer.get(f"/api/export/{name}.csv?bot=btc-usdt")
+    assert answer["Content-Type"] == "text/csv; charset=utf-8"
+    assert answer["Content-Disposition"] == f'attachment; filename="gridtrader-{name}.csv"'
+    assert answer.is_async, "it is sent while it is read"
+    with warnings.catch_warnings(action="ignore"):  # this client is not async
+        text = b"".join(answer).decode()
+    lines = list(csv.DictReader(io.StringIO(text)))
+    assert len(lines) == len(rows) == 3
+    for line, row in zip(lines, rows, strict=True):
+        told = {key: "" if value is None else str(value) for key, value in row.items()}
+        assert line == told | ({"reason": "'=1+1"} if "reason" in told else {})
 
 
 def test_lists_page_by_cursor_without_loss_while_rows_come_in(viewer: APIClient, bot: Bot) -> None:

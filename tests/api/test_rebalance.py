@@ -130,6 +130,6 @@ def test_a_bot_that_shares_nothing_and_a_viewer_are_refused(
     trader: APIClient, caller: Caller
 ) -> None:
     answer = rebalance(trader, bot="btc-usdt")
-    assert answer.status_code == 400
+    assert answer.status_code == 404
     assert "accepted: doge-usdt, pepe-usdt" in answer.json()["error"]["fields"]["bot"][0]
     assert rebalance(caller(Role.VIEWER)).status_code == 403

@@ -147,6 +147,9 @@ def test_a_wrong_body_says_what_is_right(
     ("text", "kind", "answered"),
     [
         ("{", "application/json", (400, "malformed")),
+        ('{"bot": "btc-usdt", "bot": "eth-usdt"}', "application/json", (400, "malformed")),
+        ('{"bot": ' + "[" * 30 + "]" * 30 + "}", "application/json", (400, "malformed")),
+        (b'{"bot": "\xff"}', "application/json", (400, "malformed")),
         ('{"all": NaN}', "application/json", (400, "malformed")),
         ("[1]", "application/json", (400, "invalid")),
         ('"x"', "application/json", (400, "invalid")),
@@ -154,7 +157,7 @@ def test_a_wrong_body_says_what_is_right(
     ],
 )
 def test_a_body_that_is_no_json_object(
-    trader: APIClient, bot: Bot, text: str, kind: str, answered: tuple[int, str]
+    trader: APIClient, bot: Bot, text: str | bytes, kind: str, answered: tuple[int, str]
 ) -> None:
     answer = trader.post("/api/pause", text, content_type=kind)
     assert (answer.status_code, answer.json()["error"]["code"]) == answered
@@ -164,3 +167,12 @@ def test_a_wrong_method_names_the_right_one(trader: APIClient, bot: Bot) -> None
     answer = trader.get("/api/pause")
     assert answer.status_code == 405
     assert answer.json()["error"]["message"].endswith("Accepted: POST.")
+
+
+def test_a_command_says_nothing_in_its_address(trader: APIClient, bot: Bot) -> None:
+    """Somebody who asks for a dry run there must not get a wet one."""
+    answer = trader.post("/api/pause?dry_run=true", {"bot": bot.slug}, format="json")
+    assert answer.status_code == 400
+    assert "dry_run" in answer.json()["error"]["fields"]
+    bot.refresh_from_db()
+    assert bot.state == Bot.State.RUNNING

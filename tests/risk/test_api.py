@@ -7,15 +7,16 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from bots.api import risk as api_risk
-from bots.api.authentication import new_token
+from bots.api import kill as api_kill
+from bots.api import switching
+from bots.api.throttling import Bucket, KillThrottle
 from bots.models import Bot, CapitalMove
 from bots.roles import Role
 from bots.safety import killing
 from integrations.bybit.gateway import Gateway
 from risk import audit, halts
 from risk.models import AuditRow, Halt
-from tests.factories import BotFactory, UserFactory
+from tests.factories import BotFactory, UserFactory, new_token
 from tests.risk.conftest import open_ours, rest
 from tests.simulator.fixture import RunningSimulator
 
@@ -24,9 +25,7 @@ Caller = Callable[[Role], APIClient]
 
 @pytest.fixture
 def caller(db: None, monkeypatch: pytest.MonkeyPatch) -> Caller:
-    monkeypatch.setattr(
-        api_risk.KillThrottle, "_seen", type(api_risk.KillThrottle._seen)(api_risk.deque)
-    )
+    monkeypatch.setattr(KillThrottle, "kills", Bucket(30))
 
     def make(role: Role) -> APIClient:
         client = APIClient()
@@ -40,7 +39,8 @@ def caller(db: None, monkeypatch: pytest.MonkeyPatch) -> Caller:
 @pytest.fixture
 def linked(exchange: Gateway, monkeypatch: pytest.MonkeyPatch) -> Gateway:
     """The web process's gateway, on the simulator of this test."""
-    monkeypatch.setattr(api_risk, "_exchange", exchange)
+    monkeypatch.setattr(api_kill, "EXCHANGE", exchange)
+    monkeypatch.setattr(switching, "EXCHANGE", exchange)
     return exchange
 
 
@@ -138,7 +138,7 @@ def test_incomplete_while_the_exchange_is_away(
     caller: Caller,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(api_risk, "ANSWER_WITHIN_S", 0.5)
+    monkeypatch.setattr(api_kill, "ANSWER_WITHIN_S", 0.5)
     simulator.stop()
     answer = caller(Role.KILLER).post("/api/kill", {"reason": "test"}, format="json")
     assert answer.status_code == 200
@@ -150,7 +150,7 @@ def test_the_kill_has_a_budget_of_its_own(
     transactional_db: None, linked: Gateway, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     killer = caller(Role.KILLER)
-    monkeypatch.setattr(api_risk.KillThrottle, "_CALLS", 3)
+    monkeypatch.setattr(KillThrottle, "kills", Bucket(3))
     statuses = [
         killer.post("/api/kill", {"reason": "test"}, format="json").status_code for _ in range(4)
     ]
