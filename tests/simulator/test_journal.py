@@ -73,7 +73,6 @@ def test_an_answer_comes_after_its_line_is_on_the_disk(file, forced):
         assert forced[-1] == file.stat().st_size
     finally:
         running.stop()
-    assert forced[-1] == file.stat().st_size
 
 
 def test_a_torn_last_line_is_dropped(file):
