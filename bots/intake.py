@@ -50,6 +50,7 @@ class Intake:
         self._heard: set[str] = set()  # pairs that said something since the last sign of life
         self._priced = self._barred = self._pulsed = 0.0
         self._missed = False  # a fact could not be kept: the database was away
+        self._feeds: set[str] = set()  # those that are connected
 
     def wait_for_symbols(self, stopping: threading.Event) -> Sequence[str]:
         """The pairs to follow: those of all bots, as soon as there is one."""
@@ -83,9 +84,11 @@ class Intake:
                     self._read(frame)
                 case Connected(feed=feed):
                     log.info("%s stream is live", feed)
+                    self._feeds.add(feed)
                     self._catch_up()
                 case Disconnected(feed=feed, why=why):
                     log.warning("%s stream is down: %s", feed, why)
+                    self._feeds.discard(feed)
         self._write_prices()
         self._write_bars()
         self._write_pulses()
@@ -148,8 +151,10 @@ class Intake:
 
     def _write_pulses(self) -> None:
         now = time.monotonic()
-        if self._heard and now - self._pulsed >= PULSE_PACE_S:
-            pulse.beat(*(f"{pulse.STREAM}:{symbol}" for symbol in self._heard))
+        alive = {f"{pulse.STREAM}:{symbol}" for symbol in self._heard}
+        alive |= {f"{pulse.FEED}:{feed}" for feed in self._feeds}
+        if alive and now - self._pulsed >= PULSE_PACE_S:
+            pulse.beat(*alive)
             self._heard.clear()
             self._pulsed = now
 

@@ -10,7 +10,12 @@ from market.types import Balance, Candle, Fill, Instrument, Order, OrderRequest,
 
 
 class ExchangeError(Exception):
-    """Something asked of the exchange did not happen, or may not have. Subclasses say which."""
+    """Something asked of the exchange did not happen, or may not have. Subclasses say which.
+
+    `code` is the exchange's own, None where it gave none (no answer, an unreadable one).
+    """
+
+    code: int | None = None
 
 
 class Refused(ExchangeError):

@@ -27,6 +27,12 @@ ON CONFLICT (at) DO UPDATE SET calls = risk_apicalls.calls + excluded.calls,
 """
 
 
+_ADD_OUTCOME = """
+INSERT INTO risk_apioutcome (code, calls) VALUES (%s, %s)
+ON CONFLICT (code) DO UPDATE SET calls = risk_apioutcome.calls + excluded.calls
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Rate:
     """Calls of the last five minutes, and those that failed."""
@@ -42,14 +48,19 @@ class Tally:
         self._lock = threading.Lock()
         self._calls: Counter[int] = Counter()
         self._failures: Counter[int] = Counter()
+        self._codes: Counter[str] = Counter()
         self._written = 0.0
 
-    def note(self, *, failed: bool) -> None:
-        """Count a call: a failure is a timeout, a broken connection, a 5xx or a 10000 or 10016."""
+    def note(self, *, failed: bool, code: int | None = None) -> None:
+        """Count a call: a failure is a timeout, a broken connection, a 5xx or a 10000 or 10016.
+
+        `code` is the exchange's, 0 when all went well, None when it gave none.
+        """
         bucket = int(time.time()) // _BUCKET_S * _BUCKET_S
         with self._lock:
             self._calls[bucket] += 1
             self._failures[bucket] += failed
+            self._codes["none" if code is None else str(code)] += 1
 
     def write(self) -> None:
         """Add to the database what was counted, at most once a second; kept while it is away."""
@@ -57,9 +68,16 @@ class Tally:
         with self._lock:
             if not self._calls or now - self._written < _PACE_S:
                 return
-            calls, failures = self._calls, self._failures
-            self._calls, self._failures = Counter(), Counter()
+            calls, failures, codes = self._calls, self._failures, self._codes
+            self._calls, self._failures, self._codes = Counter(), Counter(), Counter()
             self._written = now
+        try:
+            with connection.cursor() as cursor:
+                cursor.executemany(_ADD_OUTCOME, sorted(codes.items()))
+        except (DatabaseError, InterfaceError):
+            connection.close()
+            with self._lock:
+                self._codes += codes
         for bucket in sorted(calls):
             try:
                 with connection.cursor() as cursor:

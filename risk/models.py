@@ -211,6 +211,16 @@ class ApiCalls(models.Model):
         return f"{self.at:%H:%M:%S} {self.failures} of {self.calls} failed"
 
 
+class ApiOutcome(models.Model):
+    """How many calls of the exchange ended with a code, ever, as all processes counted."""
+
+    code = models.CharField(max_length=12, primary_key=True, help_text='0: well; "none": no answer')
+    calls = models.PositiveBigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.calls} calls ended with {self.code}"
+
+
 class Pulse(models.Model):
     """When a loop was last seen alive."""
 

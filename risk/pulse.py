@@ -1,6 +1,6 @@
 """Signs of life: when each loop was last seen, by the machine's clock."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 
@@ -20,7 +20,12 @@ def beat(*names: str) -> None:
     )
 
 
+def heard(name: str) -> datetime | None:
+    """When a loop was last heard of; None when it never was."""
+    return Pulse.objects.filter(name=name).values_list("at", flat=True).first()
+
+
 def silence(name: str) -> timedelta | None:
     """For how long nothing was heard of a loop; None when it never was."""
-    seen = Pulse.objects.filter(name=name).values_list("at", flat=True).first()
+    seen = heard(name)
     return None if seen is None else timezone.now() - seen

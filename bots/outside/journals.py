@@ -15,10 +15,13 @@ from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from bots.models import Bot, RoundTrip
+from bots.outside import standing
 from bots.outside.alerts import KILLED_ALREADY
+from bots.outside.marks import last_id as _last_id
+from bots.outside.marks import mark as _mark
+from bots.outside.marks import told as _told
 from bots.reports import cards
 from integrations.models import Alert, Mark, Parcel
-from integrations.notify.addresses import PREFIX
 from integrations.notify.channels import announce, channels
 from integrations.notion import notebook
 from integrations.notion.properties import PORTFOLIO, TRADES
@@ -29,9 +32,7 @@ from risk.models import Guard, GuardEvent, Halt
 
 AT_ONCE = 500  # rows of a table in one run
 OVERLAP = 500  # ids before the mark that are read again
-SILENCE = timedelta(seconds=60)
 _LANE = "journals"  # one reader at a time
-_WORKING = (Bot.State.DEPLOYING, Bot.State.RUNNING, Bot.State.PAUSED)
 
 
 def collect() -> None:
@@ -96,15 +97,6 @@ def _put_new(
     put([notebook.LANE], [Item(key(row), facts(row)) for row in found if key(row) not in known])
     if found:
         Mark.objects.filter(name=name).update(seen=Greatest("seen", found[-1].pk))
-
-
-def _last_id(rows: QuerySet[Any]) -> int:
-    return rows.aggregate(last=Max("pk"))["last"] or 0
-
-
-def _mark(name: str, now: int) -> Mark:
-    """The mark of a table; a journal that is switched on begins with what comes after."""
-    return Mark.objects.get_or_create(name=name, defaults={"start": now, "seen": now})[0]
 
 
 def _trip(trip: RoundTrip) -> dict[str, Any]:
@@ -209,8 +201,7 @@ def _events() -> None:
     for event in _new("notify:guards", alarms, lambda event: f"guard:{event.pk}"):
         title = f"{event.name} of {_subject(event.subject)} is {event.get_state_display().lower()}"
         announce(f"guard:{event.pk}", Level.WARNING, title, event.did)
-    _silence()
-    _summary()
+    standing.tell()
 
 
 def _new(name: str, rows: QuerySet[Any], key: Callable[[Any], str]) -> Iterator[Any]:
@@ -222,12 +213,6 @@ def _new(name: str, rows: QuerySet[Any], key: Callable[[Any], str]) -> Iterator[
     yield from (row for row in found if key(row) not in told)
     if found:
         Mark.objects.filter(pk=mark.pk).update(seen=Greatest("seen", found[-1].pk))
-
-
-def _told(keys: Any) -> set[str]:  # noqa: ANN401 - any iterable of texts
-    """Which of these somebody was told of; a channel that is added later hears no old stories."""
-    rows = Parcel.objects.filter(lane__startswith=PREFIX, key__in=list(keys))
-    return set(rows.values_list("key", flat=True))
 
 
 def _stopped(name: str) -> list[Bot]:
@@ -242,41 +227,6 @@ def _unheard() -> QuerySet[Alert]:
     lately = timezone.now() - timedelta(hours=1)
     asked = Alert.objects.filter(action="kill", done_at__gt=lately)
     return asked.exclude(state=Alert.State.APPLIED).exclude(reason__startswith=KILLED_ALREADY)
-
-
-def _silence() -> None:
-    """Say when no price has come for a while, and when prices come again."""
-    newest = Price.objects.aggregate(newest=Max("received_at"))["newest"]
-    if newest is None or not Bot.objects.filter(state__in=_WORKING).exists():
-        return
-    if timezone.now() - newest > SILENCE:
-        text = f"the last came at {newest:%Y-%m-%d %H:%M:%S} UTC; the streams try to reconnect"
-        announce(f"silence:{newest.isoformat()}", Level.WARNING, "No price comes in", text)
-        return
-    begun = Parcel.objects.filter(lane__startswith=PREFIX, key__startswith="silence:")
-    last = begun.order_by("-id").values_list("key", flat=True).first()
-    if last and not _told([f"end of {last}"]):
-        announce(f"end of {last}", Level.INFO, "Prices come in again")
-
-
-def _summary() -> None:
-    """The day's figures, once after each midnight of the machine's clock (UTC)."""
-    today = timezone.now().date()
-    mark = _mark("notify:summary", today.toordinal())
-    if today.toordinal() <= mark.seen:
-        return
-    state = cards.dashboard()
-    totals = state["totals"]
-    lines = [f"Equity {totals['equity'] or 'unknown'}, total PnL {totals['total'] or 'unknown'}"]
-    lines += [
-        f"{card['name']}: {card['state_text']}, grid profit {card['grid_profit']}, "
-        f"{card['fills_24h']} fills in 24 h, {card['round_trips']} round trips"
-        for card in state["bots"]
-    ]
-    with transaction.atomic():
-        title = f"Daily summary, {today.isoformat()}"
-        announce(f"summary:{today.isoformat()}", Level.INFO, title, "\n".join(lines))
-        Mark.objects.filter(pk=mark.pk).update(seen=today.toordinal())
 
 
 def _stop_key(bot: Bot) -> str:

@@ -7,16 +7,18 @@ import logging
 
 from celery import shared_task
 
-from bots import switches
+from bots import balancing, switches
 from bots.api import idempotency
+from bots.grid.levels import InvalidGrid
 from bots.models import Bot
 from bots.outside import alerts, journals
 from bots.safety import killing
 from integrations import outbox
 from integrations.bybit.account import gateway_from_settings
-from integrations.models import Alert
+from integrations.models import Alert, AlertEffect
 from integrations.notion import notebook
 from integrations.tradingview import inbox
+from market.exchange import ExchangeError
 from risk import halts
 
 KILL_WITHIN_S = 10.0
@@ -31,6 +33,26 @@ def _pause(bot: Bot, alert: Alert) -> None:
 
 def _resume(bot: Bot, alert: Alert) -> None:
     switches.resume(bot, by=alerts.BY, reason=alerts.reason(alert))
+
+
+def _rebalance(bot: Bot, alert: Alert) -> None:
+    """One move of capital for all that share it: the alert's first such bot does it for all."""
+    slugs = {each.slug for each in balancing.sharing()}
+    if bot.slug not in slugs:
+        raise alerts.Declined("it shares no capital")
+    done = alert.effects.filter(bot__in=slugs, state=AlertEffect.State.APPLIED)
+    if done.exists():
+        return
+    try:
+        moves = balancing.plan(_exchange)
+        balancing.tell(_exchange, moves)  # what cannot be built is refused here
+        moved = balancing.carry_out(moves, by=alerts.BY, reason=alerts.reason(alert))
+    except (InvalidGrid, ExchangeError) as error:
+        raise alerts.Declined(str(error)) from error
+    if not moved:
+        raise alerts.Declined("its capital is where it should be")
+    for each in moved:
+        switches.look(each)
 
 
 def _kill(alert: Alert) -> str:
@@ -56,6 +78,7 @@ COMMANDS: dict[str, alerts.Command] = {
     "resume": _resume,
     "stop_buys": _pause,
     "allow_buys": _resume,
+    "rebalance": _rebalance,
 }
 WIDE: dict[str, alerts.Wide] = {"kill": _kill}
 

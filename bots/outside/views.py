@@ -1,5 +1,6 @@
-"""The page `/webhook/`: what to paste into TradingView, and what came of the alerts."""
+"""The page `/webhook/` (what to paste into TradingView, what came of alerts), and `/metrics`."""
 
+import ipaddress
 import json
 
 from django.conf import settings
@@ -8,9 +9,13 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
+from prometheus_client import CONTENT_TYPE_LATEST
+from rest_framework.exceptions import AuthenticationFailed
 
+from bots.api.authentication import TokenAuthentication
 from bots.models import Bot
-from bots.roles import STEERERS, roles_of
+from bots.outside import meters
+from bots.roles import READERS, STEERERS, roles_of
 from integrations.models import Alert
 from integrations.tradingview.message import ACTIONS, EVERY, MAX_BYTES
 
@@ -55,3 +60,34 @@ def _message(request: HttpRequest, action: str) -> str:
         "source": request.user.get_username()[:40],
     }
     return json.dumps(body, ensure_ascii=False)
+
+
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Figures for Prometheus: for programs of this machine, and for tokens that may read."""
+    if not (_is_of_this_machine(request) or _token_reads(request)):
+        words = (
+            "accepted: a request from this machine's loopback address without a proxy, or the"
+            " header `Authorization: Token KEY` of an account that may read\n"
+        )
+        return HttpResponse(words, status=403, content_type="text/plain; charset=utf-8")
+    return HttpResponse(meters.scrape(), content_type=CONTENT_TYPE_LATEST)
+
+
+def _is_of_this_machine(request: HttpRequest) -> bool:
+    """Whether the other end is a program here; behind a proxy everybody would seem to be."""
+    forwarded = {"X-Forwarded-For", "X-Forwarded-Proto", "Forwarded", "Via", "X-Real-Ip"}
+    if settings.BEHIND_HTTPS or forwarded & set(request.headers):
+        return False
+    try:
+        return ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")).is_loopback
+    except ValueError:
+        return False
+
+
+def _token_reads(request: HttpRequest) -> bool:
+    try:
+        found = TokenAuthentication().authenticate(request)  # type: ignore[arg-type]
+    except AuthenticationFailed:
+        return False
+    return found is not None and not READERS.isdisjoint(roles_of(found[0]))

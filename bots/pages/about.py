@@ -31,6 +31,8 @@ _NAMES = {
     "worker": ("Worker", "looks at every bot"),
     "stream": ("Prices", "the exchange's stream"),
     "candles": ("Candles", "bars of every pair"),
+    "beat": ("Beat", "sends what is due"),
+    "watchdog": ("Watchdog", "judges the guards, carries kills on"),
     "exchange": ("Exchange", "where orders rest"),
 }
 

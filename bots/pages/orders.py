@@ -14,9 +14,11 @@ from bots.pages.shell import for_readers, frame
 from bots.reports import history
 from bots.reports.history import KINDS, Wish
 from bots.reports.tables import Line, safe, streamed
+from integrations.models import LegacyTrade
 from market.types import Side
 
 TABS = (("resting", "Resting orders"), ("fills", "Fills"), ("trips", "Round trips"))
+LEGACY = ("legacy", "Legacy trades")  # shown once some were imported
 
 
 @for_readers
@@ -29,16 +31,22 @@ def page(request: HttpRequest) -> HttpResponse:
     ticks = {slug: card["tick"] for slug, card in context["state"]["bots"].items()}
     context |= {
         "tab": name,
-        "tabs": [(key, words, _query(key, Wish(wish.bot, wish.side))) for key, words in TABS],
+        "tabs": [(key, words, _query(key, Wish(wish.bot, wish.side))) for key, words in _tabs()],
         "rows": [{**row, "tick": ticks.get(row["bot"], "")} for row in found.rows],
         "older": found.older and _query(name, wish, before=found.older),
         "newest": _query(name, wish) if wish.before is not None else "",
         "file": _query(name, wish),
-        "bots": Bot.objects.exclude(config=None),
+        "bots": Bot.objects.exclude(config=None) if KINDS[name].has_bots else [],
         "wish": wish,
         "sides": [side.value for side in Side] if KINDS[name].has_sides else [],
     }
     return render(request, "orders.html", context)
+
+
+def _tabs() -> Iterator[tuple[str, str]]:
+    yield from TABS
+    if LegacyTrade.objects.exists():
+        yield LEGACY
 
 
 @for_readers

@@ -12,11 +12,13 @@ from bots.models import Bot
 from market import quality
 from market.models import Price
 from market.types import moment
+from risk import calls, policy
 
 OK, DEGRADED, DOWN = "ok", "degraded", "down"
 # A beat ticks every bot each 2 s, and a market that trades says something each second.
 WORKER_PATIENCE = timedelta(seconds=15)
 STREAM_PATIENCE = timedelta(seconds=30)
+LOOP_PATIENCE = timedelta(seconds=10)  # beat and watchdog say each second that they live
 BAR_PATIENCE = timedelta(minutes=5)  # exchange clock; a fast tape is given as long as the stream
 _REDIS_PATIENCE_S = 1.0
 _WORKING = (Bot.State.DEPLOYING, Bot.State.RUNNING, Bot.State.PAUSED)
@@ -96,6 +98,18 @@ def candles() -> Part:
     }
     if troubles:
         part["reason"] = "; ".join(troubles)
+    return part
+
+
+def _exchange() -> Part:
+    """What the calls of all processes came to in the last five minutes."""
+    found = calls.rate()
+    part: Part = {"status": OK, "mode": settings.MODE, "calls": found.calls}
+    part["failures"] = found.failures
+    if found.calls and found.failures == found.calls:
+        part |= {"status": DOWN, "reason": "no call of the last five minutes was answered"}
+    elif found.failures > found.calls * float(policy.current().api_errors):
+        part |= {"status": DEGRADED, "reason": f"{found.failures} of {found.calls} calls failed"}
     return part
 
 

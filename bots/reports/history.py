@@ -6,6 +6,7 @@ Money and prices are plain decimal texts, times ISO 8601 UTC.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import QuerySet
@@ -13,6 +14,7 @@ from django.db.models import QuerySet
 from bots.grid import ids
 from bots.live import iso as iso_of_ms
 from bots.models import Bot, Fill, Order, RoundTrip
+from integrations.models import LegacyTrade
 from market.types import Side, milliseconds, plain
 
 PAGE = 50
@@ -46,6 +48,7 @@ class Kind:
     tell: Callable[[Sequence[Any]], list[Row]]
     columns: Sequence[str]
     has_sides: bool = True
+    has_bots: bool = True
 
 
 def latest_fills(count: int, bot: Bot | None = None) -> list[Row]:
@@ -128,6 +131,26 @@ def trip_row(trip: RoundTrip) -> Row:
     }
 
 
+def _legacy(found: Sequence[LegacyTrade]) -> list[Row]:
+    """Trades from before this program, as somebody wrote them: what was left empty is None."""
+    return [
+        {
+            "bot": "",
+            "time": iso(trade.traded_at) if trade.traded_at else None,
+            "title": trade.title,
+            "symbol": trade.symbol,
+            "side": trade.side,
+            **{name: _amount(getattr(trade, name)) for name in _LEGACY_AMOUNTS},
+        }
+        for trade in found
+    ]
+
+
+def _amount(amount: Decimal | None) -> str | None:
+    return None if amount is None else plain(amount)
+
+
+_LEGACY_AMOUNTS = ("price", "quantity", "fee", "profit")
 KINDS = {
     "resting": Kind(
         lambda: Order.objects.filter(settled=False).select_related("bot"),
@@ -147,6 +170,13 @@ KINDS = {
         ("bot", "version", "cell", "opened", "closed", "bought", "sold", "cost", "proceeds",
          "grid_profit", "inventory_pnl", "profit"),
         has_sides=False,
+    ),
+    "legacy": Kind(
+        LegacyTrade.objects.all,
+        _legacy,
+        ("time", "title", "symbol", "side", *_LEGACY_AMOUNTS),
+        has_sides=False,
+        has_bots=False,
     ),
 }  # fmt: skip
 
@@ -175,7 +205,7 @@ def lines(name: str, wish: Wish) -> Iterator[Sequence[str]]:
 
 def _filtered(kind: Kind, wish: Wish) -> "QuerySet[Any]":
     rows = kind.query().order_by("-pk")
-    if wish.bot:
+    if wish.bot and kind.has_bots:
         rows = rows.filter(bot__slug=wish.bot)
     if wish.side and kind.has_sides:
         rows = rows.filter(side=wish.side)

@@ -36,8 +36,8 @@ def counted_in(tally: Tally) -> Told:
     What was refused for reasons of business, or kept back, says nothing of the exchange's health.
     """
 
-    def told(_: str, outcome: Outcome) -> None:
-        tally.note(failed=outcome is Outcome.FAILED)
+    def told(_: str, outcome: Outcome, code: int | None) -> None:
+        tally.note(failed=outcome is Outcome.FAILED, code=code)
 
     return told
 

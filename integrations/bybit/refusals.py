@@ -39,6 +39,12 @@ def error_for(number: int, message: str, now_ms: int, reset_ms: int | None = Non
     `message` is the exchange's own, already cleared of secrets. `now_ms` is the machine's clock
     and `reset_ms` the X-Bapi-Limit-Reset-Timestamp header, if there was one.
     """
+    error = _error(number, message, now_ms, reset_ms)
+    error.code = number
+    return error
+
+
+def _error(number: int, message: str, now_ms: int, reset_ms: int | None) -> ExchangeError:
     row = code(number)
     said = f"{row.words} ({message})" if message else row.words
     match row.means:

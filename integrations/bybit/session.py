@@ -37,8 +37,9 @@ class Outcome(StrEnum):
     FAILED = "no answer, an unreadable one, or an outcome that is not proven"
 
 
-#: Told of every request that was sent: the method of pybit and what came of it. Must not raise.
-Told = Callable[[str, Outcome], None]
+#: Told of every request that was sent: the method of pybit, what came of it, and the exchange's
+#: code (0 when all went well, None when it gave none). Must not raise.
+Told = Callable[[str, Outcome, int | None], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,12 +207,12 @@ class Session:
         if self._mine.budget is not None:
             self._limits.heard(turn.endpoint, *self._mine.budget)
         if not (again and outcome is Outcome.FAILED):
-            self._count(turn.endpoint, outcome)
+            self._count(turn.endpoint, outcome, 0 if isinstance(came, Answer) else came.code)
 
-    def _count(self, endpoint: str, outcome: Outcome) -> None:
+    def _count(self, endpoint: str, outcome: Outcome, code: int | None = None) -> None:
         """Tell whoever counts what became of a call, however many tries it took."""
         if self._told is not None:
-            self._told(endpoint, outcome)
+            self._told(endpoint, outcome, code)
 
     def refused(self, endpoint: str, error: RateLimited) -> None:
         """Let the pool of this method rest as the exchange asked, at the top or for one item."""

@@ -20,6 +20,8 @@ from bots.models import Bot, Fill
 from bots.roles import Role
 from market.models import Price
 from market.types import OrderStatus, Side
+from risk import pulse
+from risk.models import ApiCalls, Pulse
 from tests.api.conftest import Caller
 from tests.factories import NOON, BotFactory, FillFactory, OrderFactory, RoundTripFactory
 
@@ -213,6 +215,13 @@ def test_nowhere_answers_in_the_same_shape(viewer: APIClient) -> None:
 # --- health --------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def loops(db: None) -> None:
+    """Beat and watchdog live."""
+    pulse.beat(pulse.BEAT, pulse.WATCHDOG)
+
+
+@pytest.mark.usefixtures("loops")
 def test_health_tells_strangers_one_word(caller: Caller, bot: Bot) -> None:
     bot.looked_at = timezone.now()
     bot.save()
@@ -220,6 +229,7 @@ def test_health_tells_strangers_one_word(caller: Caller, bot: Bot) -> None:
     assert caller(Role.KILLER).get("/api/health").json() == {"status": "ok"}
 
 
+@pytest.mark.usefixtures("loops")
 def test_health_tells_readers_its_parts(viewer: APIClient, bot: Bot) -> None:
     bot.looked_at = timezone.now()
     bot.save()
@@ -227,7 +237,7 @@ def test_health_tells_readers_its_parts(viewer: APIClient, bot: Bot) -> None:
     assert found["status"] == "ok"
     assert {name: part["status"] for name, part in found["parts"].items()} == {
         "database": "ok", "redis": "ok", "worker": "ok", "stream": "ok", "candles": "ok",
-        "exchange": "ok",
+        "beat": "ok", "watchdog": "ok", "exchange": "ok",
     }  # fmt: skip
     assert found["parts"]["exchange"]["mode"] == "paper"
     assert found["parts"]["worker"]["age_s"] < 15
@@ -247,6 +257,26 @@ def test_a_stream_that_is_silent_degrades_health(viewer: APIClient, bot: Bot) ->
     found = viewer.get("/api/health").json()
     assert found["parts"]["stream"]["status"] == "degraded"
     assert "nothing new" in found["parts"]["stream"]["reason"]
+
+
+@pytest.mark.parametrize("loop", ["beat", "watchdog"])
+@pytest.mark.usefixtures("loops")
+def test_a_loop_that_stands_still_degrades_health(viewer: APIClient, bot: Bot, loop: str) -> None:
+    Pulse.objects.filter(name=loop).update(at=timezone.now() - timedelta(seconds=60))
+    found = viewer.get("/api/health").json()
+    assert found["status"] == "degraded"
+    assert found["parts"][loop]["status"] == "degraded"
+
+
+@pytest.mark.parametrize(
+    ("failures", "status"), [(0, "ok"), (1, "ok"), (50, "degraded"), (100, "down")]
+)
+def test_the_exchange_is_as_well_as_its_answers(
+    viewer: APIClient, bot: Bot, failures: int, status: str
+) -> None:
+    ApiCalls.objects.create(at=timezone.now(), calls=100, failures=failures)
+    part = viewer.get("/api/health").json()["parts"]["exchange"]
+    assert (part["status"], part["calls"], part["failures"]) == (status, 100, failures)
 
 
 def test_nothing_runs_nothing_sleeps(viewer: APIClient, bot: Bot) -> None:

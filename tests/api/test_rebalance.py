@@ -11,12 +11,15 @@ from bots import control, runner
 from bots.books import ledger, reconcile
 from bots.grid.levels import GridSpec
 from bots.models import Bot, Cell, Order
+from bots.outside import tasks
 from bots.roles import Role
 from integrations.bybit.gateway import Gateway
+from integrations.models import Alert
 from market.models import Candle
 from market.types import OrderStatus, moment
-from risk.models import AuditRow
+from risk.models import AuditRow, Halt
 from tests.api.conftest import Caller
+from tests.integrations.test_alerts import apply
 from tests.simulator.fixture import RunningSimulator
 
 D = Decimal
@@ -133,3 +136,30 @@ def test_a_bot_that_shares_nothing_and_a_viewer_are_refused(
     assert answer.status_code == 404
     assert "accepted: doge-usdt, pepe-usdt" in answer.json()["error"]["fields"]["bot"][0]
     assert rebalance(caller(Role.VIEWER)).status_code == 403
+
+
+def test_an_alert_moves_capital_once_for_all_that_share(
+    lively: None, exchange: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "_exchange", exchange)
+    done = apply("rebalance", "ALL")
+    assert (done.state, done.reason) == (
+        Alert.State.APPLIED,
+        "doge-usdt: rebalance done; pepe-usdt: rebalance done",
+    )
+    assert {row.who for row in AuditRow.objects.filter(what="capital moved")} == {"tradingview"}
+    assert AuditRow.objects.filter(what="capital moved").count() == 2
+    again = apply("rebalance", "DOGEUSDT")
+    assert (again.state, "cooldown" in again.reason) == (Alert.State.IGNORED, True)
+
+
+def test_an_alert_moves_no_capital_under_a_halt_and_none_that_is_not_shared(
+    lively: None, exchange: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "_exchange", exchange)
+    Halt.objects.create(subject="all", reason="equity", opened_by="risk")
+    assert "an alert lifts no halt" in apply("rebalance", "DOGEUSDT").reason
+    Halt.objects.all().delete()
+    Bot.objects.update(shares_capital=False)
+    assert apply("rebalance", "DOGEUSDT").reason == "doge-usdt: it shares no capital"
+    assert not AuditRow.objects.filter(what="capital moved").exists()

@@ -314,10 +314,8 @@ def test_10006_rests_its_own_pool_until_the_reset_and_nothing_else(bybit: FakeRe
 
 
 def test_every_request_is_counted_by_what_came_of_it(bybit: FakeRest) -> None:
-    heard: list[tuple[str, Outcome]] = []
-    gateway = Gateway(
-        bybit.url, KEY, SECRET, told=lambda endpoint, outcome: heard.append((endpoint, outcome))
-    )
+    heard: list[tuple[str, Outcome, int | None]] = []
+    gateway = Gateway(bybit.url, KEY, SECRET, told=lambda *what: heard.append(what))
     bybit.on(
         "/v5/order/create",
         ok({"orderId": "1", "orderLinkId": "g1-3-0-B-1"}),
@@ -329,15 +327,16 @@ def test_every_request_is_counted_by_what_came_of_it(bybit: FakeRest) -> None:
         with pytest.raises(ExchangeError):
             gateway.place(REQUEST)
     gateway.open_orders()
-    assert [outcome.name for method, outcome in heard if method == "place_order"] == [
-        "OK", "REFUSED", "LIMITED", "FAILED", "FAILED", "FAILED",
+    assert [(outcome.name, code) for method, outcome, code in heard if method == "place_order"] == [
+        ("OK", 0), ("REFUSED", 170131), ("LIMITED", 10006), ("FAILED", 10016), ("FAILED", None),
+        ("FAILED", None),
     ]  # fmt: skip
-    assert heard[6:] == [("get_open_orders", Outcome.OK)], "a read counts once, by its last try"
+    assert heard[6:] == [("get_open_orders", Outcome.OK, 0)], "a read counts once, by its last try"
 
 
 def test_a_read_that_fails_for_good_counts_once(bybit: FakeRest) -> None:
     heard: list[Outcome] = []
-    gateway = Gateway(bybit.url, KEY, SECRET, told=lambda _, outcome: heard.append(outcome))
+    gateway = Gateway(bybit.url, KEY, SECRET, told=lambda _, outcome, __: heard.append(outcome))
     bybit.on(REALTIME_PATH, dropped, dropped, dropped)
     with pytest.raises(ExchangeError):
         gateway.open_orders()

@@ -13,7 +13,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from bots.models import Bot
-from bots.outside import journals, tasks
+from bots.outside import goals, journals, tasks
 from gridtrader.env import Secret
 from integrations import outbox
 from integrations.models import Alert, Lane, Mark, Parcel
@@ -22,7 +22,8 @@ from integrations.notify.addresses import BadAddress
 from integrations.notify.channels import announce
 from integrations.outbox import Level
 from market.models import Price
-from risk.models import Guard, GuardEvent, Halt
+from risk import pulse
+from risk.models import Guard, GuardEvent, Halt, Pulse
 
 
 class Post:
@@ -265,6 +266,56 @@ def test_silence_of_the_stream_is_told_and_its_end(begun: None, bot: Bot) -> Non
     assert keys() == [f"silence:{then.isoformat()}"]
     Price.objects.update(received_at=timezone.now())
     assert keys()[1:] == [f"end of silence:{then.isoformat()}"]
+
+
+def test_an_account_s_stream_that_stays_away_is_told_and_its_end(begun: None, bot: Bot) -> None:
+    pulse.beat("feed:private")
+    assert keys() == []
+    then = timezone.now() - timedelta(minutes=2)
+    Pulse.objects.update(at=then)
+    assert keys() == [f"away:{then.isoformat()}"]
+    assert Parcel.objects.get().level == Level.WARNING
+    pulse.beat("feed:private")
+    assert keys()[1:] == [f"end of away:{then.isoformat()}"]
+
+
+def test_targets_that_are_missed_are_told_with_the_summary(
+    begun: None, bot: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bot ran ten days of the exchange's clock and had no fill."""
+    newest = Price.objects.get().time
+    Bot.objects.update(deployed_at=newest - timedelta(days=10))
+    yesterday = (timezone.now() - timedelta(days=1)).date()
+    Mark.objects.filter(name="notify:summary").update(seen=yesterday.toordinal())
+    today = timezone.now().date().isoformat()
+    assert keys() == [f"targets:{today}", f"summary:{today}"]
+    told = Parcel.objects.get(key=f"targets:{today}")
+    assert told.level == Level.WARNING
+    assert "btc-usdt: fills a day 0, target at least 8" in told.payload["text"]
+    assert "btc-usdt: grid APR" in told.payload["text"]
+
+
+def test_a_figure_is_missed_below_its_least_and_latency_above_its_most() -> None:
+    bands = {
+        "fills_per_day": {"least": "8", "most": "15"}, "capture": {"least": "0.85", "most": None},
+        "grid_apr": {"least": "0.8", "most": "1.2"}, "month": {"least": "0.03", "most": "0.05"},
+        "latency_p95_ms": {"least": None, "most": "500"},
+    }  # fmt: skip
+    found = {
+        "bands": bands,
+        "account": {"month": "0.02", "latency_ms": {"p95": "501"}},
+        "bots": [
+            {"bot": "a", "fills_per_day": "7.9", "capture": None, "grid_apr": "3"},
+            {"bot": "b", "fills_per_day": "20", "capture": "0.84"},
+            {"bot": "c"},
+        ],
+    }
+    assert goals.missed(found) == [
+        "account: profit of the month 0.02, target at least 0.03",
+        "account: order latency (p95, ms) 501, target at most 500",
+        "a: fills a day 7.9, target at least 8",
+        "b: profit capture 0.84, target at least 0.85",
+    ]
 
 
 def test_the_summary_comes_once_a_day(begun: None, bot: Bot) -> None:

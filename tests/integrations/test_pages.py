@@ -105,3 +105,23 @@ def test_the_admin_reads_and_changes_nothing(bot: Bot, send: Send) -> None:
         assert client.get(f"{address}{row.pk}/change/").status_code == 200
         assert client.get(f"{address}add/").status_code == 403
         assert client.post(f"{address}{row.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+def test_legacy_trades_are_shown_beside_ours_once_there_are_some(trader: Client, bot: Bot) -> None:
+    assert "Legacy trades" not in trader.get("/orders/").content.decode()
+    LegacyTrade.objects.create(
+        page="p1", title="<b>old</b> trade", symbol="XRPUSDT", side="Sell", price="1.5",
+        quantity="1250.75", profit="-0.25", traded_at="2024-05-06T00:00:00Z",
+    )  # fmt: skip
+    LegacyTrade.objects.create(page="p2", title="=cmd()")
+    assert "?tab=legacy" in trader.get("/orders/").content.decode()
+    html = trader.get("/orders/?tab=legacy").content.decode()
+    assert "&lt;b&gt;old&lt;/b&gt; trade" in html
+    assert all(text in html for text in ("XRPUSDT", "1.5", "Legacy trades"))
+    answer = trader.get("/orders/export.csv?tab=legacy")
+    lines = b"".join(answer.streaming_content).decode().splitlines()
+    assert lines == [
+        "time,title,symbol,side,price,quantity,fee,profit",
+        ",'=cmd(),,,,,,",
+        "2024-05-06T00:00:00.000Z,<b>old</b> trade,XRPUSDT,Sell,1.5,1250.75,,-0.25",
+    ]

@@ -116,7 +116,7 @@ def locked(bot: Bot) -> BaseDatabaseWrapper:
     session = connections["default"].copy()
     session.set_autocommit(False)
     with session.cursor() as cursor:
-        cursor.execute("SET lock_timeout = 0")
+        cursor.execute("SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0")
         cursor.execute("SELECT 1 FROM bots_bot WHERE id = %s FOR UPDATE", [bot.pk])
     return session
 
