@@ -34,7 +34,9 @@ def report() -> dict[str, Any]:
         parts["worker"] = _worker()
         parts["stream"] = _stream()
         parts["candles"] = candles()
-    parts["exchange"] = {"status": OK, "mode": settings.MODE}
+        parts["beat"] = _freshness("heard", pulse.heard(pulse.BEAT), LOOP_PATIENCE)
+        parts["watchdog"] = _freshness("heard", pulse.heard(pulse.WATCHDOG), LOOP_PATIENCE)
+        parts["exchange"] = _exchange()
     if database["status"] == DOWN:
         status = DOWN
     else:

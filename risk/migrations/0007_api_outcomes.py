@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('risk', '0005_drills'),
+        ('risk', '0006_tiers_and_foreign_orders'),
     ]
 
     operations = [
