@@ -12,7 +12,7 @@ from bots.models import Bot
 from market import quality
 from market.models import Price
 from market.types import moment
-from risk import calls, policy
+from risk import calls, policy, pulse
 
 OK, DEGRADED, DOWN = "ok", "degraded", "down"
 # A beat ticks every bot each 2 s, and a market that trades says something each second.
