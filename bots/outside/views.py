@@ -13,6 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from rest_framework.exceptions import AuthenticationFailed
 
 from bots.api.authentication import TokenAuthentication
+from bots.api.permissions import opens
 from bots.models import Bot
 from bots.outside import meters
 from bots.roles import READERS, STEERERS, roles_of
@@ -90,4 +91,7 @@ def _token_reads(request: HttpRequest) -> bool:
         found = TokenAuthentication().authenticate(request)  # type: ignore[arg-type]
     except AuthenticationFailed:
         return False
-    return found is not None and not READERS.isdisjoint(roles_of(found[0]))
+    if found is None:
+        return False
+    request.user, request.auth = found  # type: ignore[attr-defined]
+    return opens(request, READERS)  # type: ignore[arg-type]

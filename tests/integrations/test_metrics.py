@@ -11,7 +11,7 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
-from bots.api.authentication import new_token
+from bots import tokens
 from bots.models import Bot
 from bots.outside import meters
 from bots.roles import Role
@@ -21,7 +21,7 @@ from market.types import OrderStatus
 from risk import pulse
 from risk.calls import Tally
 from risk.models import Guard, Halt
-from tests.factories import FillFactory, OrderFactory, RoundTripFactory, UserFactory
+from tests.factories import FillFactory, OrderFactory, RoundTripFactory, UserFactory, new_token
 from tests.integrations.test_alerts import alert
 
 Figures = dict[tuple[str, tuple[str, ...]], float]
@@ -161,6 +161,12 @@ def test_who_sees_them(db: None, address: str, headers: dict[str, str], status: 
 def test_a_token_that_may_read_sees_them_from_anywhere(db: None, role: Role, status: int) -> None:
     headers = {"Authorization": f"Token {new_token(UserFactory(role=role))}"}
     assert Client(REMOTE_ADDR="192.0.2.7", headers=headers).get("/metrics").status_code == status
+
+
+def test_a_token_for_killing_alone_sees_nothing(db: None) -> None:
+    key = tokens.make(UserFactory(role=Role.ADMIN), by="tests", scope=Role.KILLER)
+    headers = {"Authorization": f"Token {key}"}
+    assert Client(REMOTE_ADDR="192.0.2.7", headers=headers).get("/metrics").status_code == 403
 
 
 def test_behind_a_proxy_everybody_needs_a_token(db: None, settings: Settings) -> None:
