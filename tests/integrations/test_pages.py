@@ -119,7 +119,7 @@ def test_legacy_trades_are_shown_beside_ours_once_there_are_some(trader: Client,
     assert "&lt;b&gt;old&lt;/b&gt; trade" in html
     assert all(text in html for text in ("XRPUSDT", "1.5", "Legacy trades"))
     answer = trader.get("/orders/export.csv?tab=legacy")
-    lines = answer.getvalue().decode().splitlines()
+    lines = b"".join(answer).decode().splitlines()
     assert lines == [
         "time,title,symbol,side,price,quantity,fee,profit",
         ",'=cmd(),,,,,,",
