@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -17,6 +18,7 @@ log = logging.getLogger(__name__)
 
 WINDOW = timedelta(minutes=5)
 KEPT = timedelta(hours=1)
+OUTAGE_S = 30.0
 _BUCKET_S = 5
 _PACE_S = 1.0  # between two writes of one process
 
@@ -42,22 +44,36 @@ class Rate:
 
 
 class Tally:
-    """Counts of this process, written to the database now and then. For any number of threads."""
+    """Counts of this process, written to the database now and then. For any number of threads.
 
-    def __init__(self) -> None:
+    While the exchange cannot be reached at all every loop tries again and again what it wanted
+    once: the tries of one outage are one call that failed, and one more for each `OUTAGE_S` that
+    it lasts (docs/adr/0006).
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._unreached: float | None = None  # since when, as counted
         self._lock = threading.Lock()
         self._calls: Counter[int] = Counter()
         self._failures: Counter[int] = Counter()
         self._codes: Counter[str] = Counter()
         self._written = 0.0
 
-    def note(self, *, failed: bool, code: int | None = None) -> None:
+    def note(self, *, failed: bool, unreached: bool = False, code: int | None = None) -> None:
         """Count a call: a failure is a timeout, a broken connection, a 5xx or a 10000 or 10016.
 
-        `code` is the exchange's, 0 when all went well, None when it gave none.
+        `unreached`: it failed because no connection could be made. `code` is the exchange's, 0
+        when all went well, None when it gave none.
         """
-        bucket = int(time.time()) // _BUCKET_S * _BUCKET_S
+        bucket, now = int(time.time()) // _BUCKET_S * _BUCKET_S, self._clock()
         with self._lock:
+            if not unreached:
+                self._unreached = None
+            elif self._unreached is not None and now - self._unreached < OUTAGE_S:
+                return
+            else:
+                self._unreached = now
             self._calls[bucket] += 1
             self._failures[bucket] += failed
             self._codes["none" if code is None else str(code)] += 1

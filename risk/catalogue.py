@@ -40,7 +40,8 @@ KINDS = (
     ),
     Kind(
         "breakers",
-        "{breakers_to_kill} pairs are tripped by volatility at the same moment",
+        "{breakers_to_kill} pairs are tripped by volatility at the same moment; each stays tripped "
+        "for {breaker_minutes} min of market time, so their bursts need not be one",
         KILLS,
         "when fewer pairs are tripped",
     ),
@@ -48,7 +49,8 @@ KINDS = (
         "API errors",
         "more than {api_errors} of {api_calls} or more calls of the exchange in five minutes "
         "failed: timeouts, broken connections, 5xx and answers that prove nothing; too many "
-        "requests and business refusals are no failures, and a read counts once for all its tries",
+        "requests and business refusals are no failures, and all tries while no connection can be "
+        "made are one for each 30 s",
         KILLS,
         "below half of that",
     ),

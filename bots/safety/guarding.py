@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from bots.books import facts
 from bots.models import Bot
-from integrations.bybit.session import Outcome, Told
+from integrations.bybit.session import FAILURES, Outcome, Told
 from market.types import moment
 from risk import audit, halts
 from risk.calls import Tally
@@ -37,7 +37,8 @@ def counted_in(tally: Tally) -> Told:
     """
 
     def told(_: str, outcome: Outcome, code: int | None) -> None:
-        tally.note(failed=outcome is Outcome.FAILED, code=code)
+        unreached = outcome is Outcome.UNREACHED
+        tally.note(failed=outcome in FAILURES, unreached=unreached, code=code)
 
     return told
 

@@ -35,7 +35,10 @@ class Outcome(StrEnum):
     REFUSED = "a business refusal, or keys that are not accepted"
     LIMITED = "too many requests"
     FAILED = "no answer, an unreadable one, or an outcome that is not proven"
+    UNREACHED = "no connection could be made, so nothing was sent"
 
+
+FAILURES = frozenset({Outcome.FAILED, Outcome.UNREACHED})
 
 #: Told of every request that was sent: the method of pybit, what came of it, and the exchange's
 #: code (0 when all went well, None when it gave none). Must not raise.
@@ -49,6 +52,10 @@ class Answer:
     result: Mapping[str, Any]
     time: int
     extra: Mapping[str, Any]  # Bybit: retExtInfo
+
+
+class Unreached(Unresolved):
+    """No connection could be made, so nothing was sent."""
 
 
 class NoKey(Broken):
@@ -101,9 +108,9 @@ class Session:
                 return self.send(self.turn([endpoint]), params, again=True)
             except RateLimited:
                 raise
-            except Unresolved:
+            except Unresolved as error:
                 if attempt + 1 == READS or time.monotonic() - began > READ_AGAIN_WITHIN_S:
-                    self._count(endpoint, Outcome.FAILED)
+                    self._count(endpoint, _outcome(error) or Outcome.FAILED)
                     raise
             time.sleep(random.uniform(0.05, 0.15) * 2**attempt)  # noqa: S311  # only jitter
         raise AssertionError("unreachable: the last attempt returns or raises")
@@ -185,7 +192,8 @@ class Session:
             OSError,
             ValueError,
         ) as error:
-            return Unresolved(f"{endpoint} on {self._host}: {type(error).__name__}")
+            words = f"{endpoint} on {self._host}: {type(error).__name__}"
+            return Unreached(words) if _was_not_sent(error) else Unresolved(words)
         stamp, extra = envelope.get("time"), envelope.get("retExtInfo")
         return Answer(
             envelope.get("result") or {},
@@ -202,11 +210,11 @@ class Session:
             self._limits.banned()
         elif isinstance(came, RateLimited):
             self.refused(turn.endpoint, came)
-        elif turn.is_probe and outcome is not Outcome.FAILED:
+        elif turn.is_probe and outcome not in FAILURES:
             self._limits.probe_answered()
         if self._mine.budget is not None:
             self._limits.heard(turn.endpoint, *self._mine.budget)
-        if not (again and outcome is Outcome.FAILED):
+        if not (again and outcome in FAILURES):
             self._count(turn.endpoint, outcome, 0 if isinstance(came, Answer) else came.code)
 
     def _count(self, endpoint: str, outcome: Outcome, code: int | None = None) -> None:
@@ -270,6 +278,14 @@ class Session:
         return text[:200].strip()
 
 
+def _was_not_sent(error: Exception) -> bool:
+    """Whether no connection came about: refused, or not made in time."""
+    if isinstance(error, requests.ConnectTimeout):
+        return True
+    cause = error.args[0] if isinstance(error, requests.ConnectionError) and error.args else None
+    return isinstance(getattr(cause, "reason", None), urllib3.exceptions.NewConnectionError)
+
+
 def _outcome(came: Answer | ExchangeError) -> Outcome | None:
     """How a request counts; None when none was made."""
     match came:
@@ -279,6 +295,8 @@ def _outcome(came: Answer | ExchangeError) -> Outcome | None:
             return None
         case RateLimited():
             return Outcome.LIMITED
+        case Unreached():
+            return Outcome.UNREACHED
         case Unresolved():
             return Outcome.FAILED
         case _:

@@ -19,7 +19,7 @@ from integrations.bybit.buckets import ADDRESS_BUT_CANCELS, BAN_S, PROBE_S
 from integrations.bybit.gateway import Gateway
 from integrations.bybit.limits import Limits, limits_of
 from integrations.bybit.session import Outcome
-from market.exchange import ExchangeError, NotSent, RateLimited
+from market.exchange import ExchangeError, NotSent, RateLimited, Unresolved
 from market.types import OrderRequest, Side, decimal
 from tests.bybit.conftest import KEY, SECRET
 from tests.bybit.fake_rest import FakeRest, dropped, ok, page, raw, refused
@@ -332,6 +332,22 @@ def test_every_request_is_counted_by_what_came_of_it(bybit: FakeRest) -> None:
         ("FAILED", None),
     ]  # fmt: skip
     assert heard[6:] == [("get_open_orders", Outcome.OK, 0)], "a read counts once, by its last try"
+
+
+def test_a_connection_that_cannot_be_made_is_told_apart(bybit: FakeRest) -> None:
+    heard: list[tuple[str, Outcome, int | None]] = []
+    nobody = Gateway(  # nobody listens on port 1
+        "http://127.0.0.1:1", KEY, SECRET, told=lambda *what: heard.append(what)
+    )
+    with pytest.raises(Unresolved):
+        nobody.open_orders()
+    with pytest.raises(Unresolved):
+        nobody.place(REQUEST)
+    gateway = Gateway(bybit.url, KEY, SECRET, told=lambda *what: heard.append(what))
+    bybit.on("/v5/order/create", dropped)
+    with pytest.raises(Unresolved):
+        gateway.place(REQUEST)
+    assert [outcome.name for _, outcome, _ in heard] == ["UNREACHED", "UNREACHED", "FAILED"]
 
 
 def test_a_read_that_fails_for_good_counts_once(bybit: FakeRest) -> None:

@@ -113,6 +113,50 @@ def test_api_errors_of_all_processes_kill(pairs: list[Bot]) -> None:
     assert halts.killed() is not None
 
 
+def test_an_outage_of_three_seconds_is_an_alert_and_one_of_minutes_a_kill(
+    pairs: list[Bot],
+) -> None:
+    """A quiet house: 126 calls in five minutes, of two processes that count."""
+    now = 0.0
+    worker, watchdog = Tally(lambda: now), Tally(lambda: now)
+
+    def judged() -> Level:
+        for tally in (worker, watchdog):
+            tally._written = float("-inf")
+            tally.write()
+        Watch().judge()
+        return standing("API errors", "all")
+
+    for tally, calls in ((worker, 106), (watchdog, 20)):
+        for _ in range(calls):
+            tally.note(failed=False)
+    for _ in range(30):  # every loop tries on for three seconds
+        now += 0.1
+        worker.note(failed=True, unreached=True)
+        watchdog.note(failed=True, unreached=True)
+    assert judged() is Level.WARNING
+    assert halts.killed() is None
+    worker.note(failed=False)  # it is back
+    watchdog.note(failed=False)
+    for _ in range(45):  # and gone for a minute and a half
+        now += 2
+        worker.note(failed=True, unreached=True)
+        watchdog.note(failed=True, unreached=True)
+    assert judged() is Level.TRIPPED
+    assert halts.killed() is not None
+
+
+def test_failures_that_are_no_outage_count_each(pairs: list[Bot]) -> None:
+    """Three calls of a hundred that could not connect, between calls that were answered."""
+    tally = Tally()
+    for i in range(100):
+        away = i in {20, 40, 60}
+        tally.note(failed=away, unreached=away)
+    tally.write()
+    Watch().judge()
+    assert halts.killed() is not None
+
+
 def test_errors_of_20_calls_do_not(pairs: list[Bot]) -> None:
     tally = Tally()
     for _ in range(20):
