@@ -15,6 +15,12 @@ LOW, HIGH, GRIDS = "96000", "98000", 4  # levels every 500; price begins at 9720
 PLACE, CANCEL = "/v5/order/create*", "/v5/order/cancel*"
 ONE_WAY = [frozenset({way}) for way in sorted(WAYS)]
 
+
+def in_words(ways: frozenset[str]) -> str:
+    """The name of a case: the same in every process."""
+    return "+".join(sorted(ways))
+
+
 Begin = Callable[..., House]
 _watches: dict[int, Watch] = {}  # by house
 

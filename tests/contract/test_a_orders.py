@@ -18,6 +18,7 @@ from tests.contract.conftest import (
     check_quiet,
     cross_all,
     happened,
+    in_words,
     sent,
 )
 from tests.rig.house import WAYS, House
@@ -26,7 +27,7 @@ D = Decimal
 
 
 @pytest.mark.parametrize("half", [False, True])
-@pytest.mark.parametrize("ways", [WAYS, *ONE_WAY], ids="+".join)
+@pytest.mark.parametrize("ways", [WAYS, *ONE_WAY], ids=in_words)
 def test_a01_accepted_answer_lost(begin: Begin, ways: frozenset[str], half: bool) -> None:
     live = begin({"kind": "lost_answer", "at": PLACE, "count": 1, "half": half}, ways=ways)
     assert Order.objects.filter(status=OrderStatus.UNKNOWN).exists()

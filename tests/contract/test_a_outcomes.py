@@ -17,6 +17,7 @@ from tests.contract.conftest import (
     check_quiet,
     cross_all,
     happened,
+    in_words,
     sent,
 )
 from tests.rig.house import WAYS, House
@@ -24,7 +25,7 @@ from tests.rig.house import WAYS, House
 D = Decimal
 
 
-@pytest.mark.parametrize("ways", ONE_WAY, ids="+".join)
+@pytest.mark.parametrize("ways", ONE_WAY, ids=in_words)
 @pytest.mark.parametrize(
     ("share", "cancel"), [("0.03", True), ("0.37", False), ("0.37", True), ("0.97", True)]
 )
@@ -40,7 +41,7 @@ def test_a14_part_of_an_order(begin: Begin, ways: frozenset[str], share: str, ca
     check_quiet(live)
 
 
-@pytest.mark.parametrize("ways", ONE_WAY, ids="+".join)
+@pytest.mark.parametrize("ways", ONE_WAY, ids=in_words)
 def test_a15_a_fill_overtakes_a_cancel(begin: Begin, ways: frozenset[str]) -> None:
     live = begin(ways=ways)
     live.look()
@@ -66,7 +67,7 @@ def test_a16_orders_are_never_amended(live: House) -> None:
 
 
 @pytest.mark.parametrize("kind", ["lost_answer", "drop_request", "not_json"])
-@pytest.mark.parametrize("ways", [WAYS, ONE_WAY[1], ONE_WAY[2]], ids="+".join)
+@pytest.mark.parametrize("ways", [WAYS, ONE_WAY[1], ONE_WAY[2]], ids=in_words)
 def test_a17_the_outcome_of_a_cancel_is_unknown(
     begin: Begin, kind: str, ways: frozenset[str]
 ) -> None:
@@ -93,7 +94,7 @@ def test_a18_part_of_a_batch(begin: Begin, passed: int) -> None:
 @pytest.mark.parametrize(
     "cancel_type", ["CancelByAdmin", "CancelBySmp", "CancelByUser", "CancelByPrepareLiq", "UNKNOWN"]
 )
-@pytest.mark.parametrize("ways", [frozenset({"stream"}), frozenset({"sweep"})], ids=list)
+@pytest.mark.parametrize("ways", [frozenset({"stream"}), frozenset({"sweep"})], ids=in_words)
 def test_a19_the_exchange_cancels_by_itself(
     begin: Begin, cancel_type: str, ways: frozenset[str]
 ) -> None:

@@ -15,6 +15,7 @@ from tests.contract.conftest import (
     check_always,
     check_quiet,
     happened,
+    in_words,
     sent,
 )
 from tests.rig.house import House
@@ -89,7 +90,7 @@ def test_b35_one_price_far_off(live: House, share: str) -> None:
     check_quiet(live)
 
 
-@pytest.mark.parametrize("ways", [STREAM, frozenset({"sweep"})], ids="+".join)
+@pytest.mark.parametrize("ways", [STREAM, frozenset({"sweep"})], ids=in_words)
 def test_b36_a_crash_through_every_level_in_one_message(begin: Begin, ways: frozenset[str]) -> None:
     live = begin(ways=ways)
     live.look()

@@ -27,6 +27,7 @@ from tests.contract.conftest import (
 from tests.rig.house import House
 
 KEY, LISTING = "/v5/user/query-api", "/v5/market/instruments-info"
+SOON = (timezone.now() + timedelta(days=5)).isoformat()
 D = Decimal
 
 
@@ -61,8 +62,9 @@ def test_a_key_that_is_not_for_us_places_nothing(
     [
         ("ips", [], "works from any address"),
         ("ips", ["*"], "works from any address"),
-        ("expiredAt", (timezone.now() + timedelta(days=5)).isoformat(), "about to end"),
+        ("expiredAt", SOON, "about to end"),
     ],
+    ids=["none", "all", "soon"],
 )
 def test_a_key_that_is_unwise_is_told_and_used(
     begin: Begin, field: str, value: Any, said: str
