@@ -13,12 +13,10 @@ from bots.books import fees, reconcile, samples
 from bots.control import NotPossible
 from bots.grid.levels import InvalidGrid
 from bots.models import Bot
-from bots.safety import guarding
+from bots.safety import agreement
 from bots.safety.guarding import counted_in
 from integrations.bybit.account import gateway_from_settings
-from market import ingest
 from market.exchange import ExchangeError
-from risk import guards
 from risk.calls import Tally
 
 log = logging.getLogger(__name__)
@@ -65,18 +63,11 @@ def sweep() -> None:
 @shared_task
 def refresh_instruments() -> None:
     """Ask the exchange again for its filters, for what is not traded, and for our fee rates."""
-    symbols = sorted(set(Bot.objects.values_list("symbol", flat=True)))
-    try:
-        closed = ingest.refresh_instruments(_gateway, symbols)
-    except ExchangeError as error:
-        log.warning("filters not refreshed: %s", error)
-        return
-    for symbol in symbols:
-        guarding.note(guards.listing(symbol, closed.get(symbol, "")))
-    try:
-        fees.refresh(_gateway, symbols)
-    except ExchangeError as error:
-        log.info("fee rates not refreshed: %s", error)
+    for what in (agreement.check_listings, fees.refresh):
+        try:
+            what(_gateway)
+        except ExchangeError as error:
+            log.warning("not refreshed by %s: %s", what.__name__, error)
 
 
 @shared_task

@@ -1,14 +1,13 @@
 """What the account pays on each pair, as the exchange says, kept and asked for again daily."""
 
 import logging
-from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Decimal
 
 from django.utils import timezone
 
 from bots.grid.truth import Fees
-from bots.models import FeeRate
+from bots.models import Bot, FeeRate
 from market.exchange import Exchange, ExchangeError
 
 log = logging.getLogger(__name__)
@@ -17,12 +16,16 @@ USUAL = Fees(Decimal("0.001"), Decimal("0.001"))  # Bybit spot without a VIP lev
 FRESH = timedelta(days=1)
 
 
-def refresh(exchange: Exchange, symbols: Iterable[str]) -> None:
-    """Ask for the rates of these pairs. Raises ExchangeError, as in demo trading always."""
-    for symbol in symbols:
-        rates = exchange.fee_rates(symbol)
-        told = {"maker": rates.maker, "taker": rates.taker, "asked_at": timezone.now()}
-        FeeRate.objects.update_or_create(symbol=symbol, defaults=told)
+def refresh(exchange: Exchange) -> None:
+    """Ask for the rates of all bots' pairs. Raises ExchangeError, as in demo trading always."""
+    for symbol in sorted(set(Bot.objects.values_list("symbol", flat=True))):
+        _ask(exchange, symbol)
+
+
+def _ask(exchange: Exchange, symbol: str) -> None:
+    told = exchange.fee_rates(symbol)
+    facts = {"maker": told.maker, "taker": told.taker, "asked_at": timezone.now()}
+    FeeRate.objects.update_or_create(symbol=symbol, defaults=facts)
 
 
 def rates(exchange: Exchange, symbol: str) -> Fees:
@@ -30,7 +33,7 @@ def rates(exchange: Exchange, symbol: str) -> Fees:
     known = FeeRate.objects.filter(symbol=symbol)
     if not known.filter(asked_at__gt=timezone.now() - FRESH).exists():
         try:
-            refresh(exchange, [symbol])
+            _ask(exchange, symbol)
         except ExchangeError as error:
             log.warning("the fee rates of %s are not told: %s", symbol, error)
     row = known.first()

@@ -20,6 +20,7 @@ from bots.grid import ids
 from bots.models import Bot, CapitalMove, Fill, Order
 from bots.safety import guarding
 from bots.safety.guarding import standing
+from market import ingest
 from market.exchange import Broken, Exchange, ExchangeError
 from market.types import OPEN, ZERO, plain
 from market.types import Fill as DomainFill
@@ -29,7 +30,7 @@ from risk.models import Guard
 
 log = logging.getLogger(__name__)
 
-KEY_EVERY_S = 900.0  # permissions and expiry of a key seldom change
+TERMS_EVERY_S = 900.0  # permissions of a key and filters of pairs seldom change
 ACCESS_REST = timedelta(minutes=2)  # after a refusal of all we send, before buys are tried again
 LOOK_AGAIN_S = 1.0  # between two looks of a process that may not trade yet
 TOLD = 3  # trades by others, the newest
@@ -44,7 +45,7 @@ class Books:
         self._exchange = exchange
         self._residuals: Mapping[str, Decimal] = {}
         self._orders: frozenset[str] = frozenset()
-        self._key_at: float | None = None
+        self._terms_at: float | None = None
         self.agree = False  # at the last look
 
     def check(self) -> None:
@@ -59,7 +60,7 @@ class Books:
 
     def _look(self) -> None:
         self._check_clock()
-        self._check_key()
+        self._check_terms()
         if not Bot.objects.exclude(deployed_at=None).exists():
             return
         self._check_orders()
@@ -80,13 +81,14 @@ class Books:
             )
         )
 
-    def _check_key(self) -> None:
+    def _check_terms(self) -> None:
+        """What the key may do, and which pairs are traded under which filters."""
         now = time.monotonic()
-        if self._key_at is not None and now - self._key_at < KEY_EVERY_S:
+        if self._terms_at is not None and now - self._terms_at < TERMS_EVERY_S:
             return
-        key = self._exchange.key_terms()
-        guarding.note(guards.api_key(key, timezone.now()))
-        self._key_at = now
+        guarding.note(guards.api_key(self._exchange.key_terms(), timezone.now()))
+        check_listings(self._exchange)
+        self._terms_at = now
 
     def _clear_access(self) -> None:
         """What we sign is accepted again, and for a while no order was refused altogether."""
@@ -145,6 +147,14 @@ class Books:
         coins = wallet.keys() | books.keys()
         found = {coin: wallet.get(coin, ZERO) - books.get(coin, ZERO) for coin in coins}
         return {coin: amount for coin, amount in found.items() if amount}
+
+
+def check_listings(exchange: Exchange) -> None:
+    """Take in the filters of all bots' pairs, and what is not traded. Raises ExchangeError."""
+    symbols = sorted(set(Bot.objects.values_list("symbol", flat=True)))
+    closed = ingest.refresh_instruments(exchange, symbols)
+    for symbol in symbols:
+        guarding.note(guards.listing(symbol, closed.get(symbol, "")))
 
 
 class Entrance:
