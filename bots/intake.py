@@ -115,7 +115,7 @@ class Intake:
         if kind == "publicTrade":
             for trade in quotes.trades(frame):
                 self._bars.traded(trade.symbol, trade.price, trade.quantity, trade.time)
-        if tick := self._quotes.see(frame):
+        for tick in self._quotes.ticks(frame):
             self._heard.add(tick.symbol)
             if self._stops.believes(tick):
                 self._ticks[tick.symbol] = tick

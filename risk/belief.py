@@ -36,7 +36,7 @@ class Belief:
 
     def _says_the_same(self, doubted: Tick, tick: Tick) -> bool:
         near = not is_far(tick.last, doubted.last, self.outlier)
-        return near and tick.time - doubted.time <= CONFIRM_WITHIN_MS
+        return near and 0 < tick.time - doubted.time <= CONFIRM_WITHIN_MS  # not the same message
 
 
 def is_sound(tick: Tick, outlier: Decimal) -> bool:

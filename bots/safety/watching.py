@@ -29,6 +29,7 @@ BTC = "BTCUSDT"
 DAY_BARS, LATELY_BARS, HOURS_BARS = 24 * 60, 30, 4 * 60
 PRICE_AGE = timedelta(seconds=5)  # an older price stops nothing
 EXIT_WITHIN_S = Decimal(30)  # a sale at the market that takes longer is an alarm
+NO_STOP_LOSS = "none is set; the guard of equity bounds the loss"
 SELL = Bot.Exit.SELL
 EQUITY_EVERY_S = 5.0
 USUAL_FOR_S = 60.0  # a median of 24 hours is good for that long
@@ -92,6 +93,7 @@ class Watch:
     def _judge_stops(self, prices: Mapping[str, Price]) -> None:
         """Stop-losses on the prices that are kept: the stream may be away while ticks ask REST."""
         fresh = timezone.now() - PRICE_AGE
+        _note_stop_levels(prices)
         for row in prices.values():
             tick = row.to_domain()
             if row.received_at > fresh and self._stops.believes(tick):
@@ -122,6 +124,28 @@ class Watch:
             silence = pulse.silence(f"{pulse.STREAM}:{symbol}")
             quiet = lived if silence is None else Decimal(round(silence.total_seconds()))
             _note_silence("feed", f"pair:{symbol}", min(quiet, lived), thresholds.stream_silence)
+
+
+def _note_stop_levels(prices: Mapping[str, Price]) -> None:
+    """How far each bot is from its stop-loss; one without shows that it has none.
+
+    A guard that is tripped is left alone: the stream's process may have tripped it just now.
+    """
+    now = timezone.now()
+    for bot in Bot.objects.filter(state__in=ALIVE).select_related("config"):
+        price, level = prices.get(bot.symbol), bot.config.stop_loss if bot.config else None
+        facts = {
+            "value": price.last if price else None,
+            "limit": level,
+            "did": "" if level is not None else NO_STOP_LOSS,
+            "checked_at": now,
+        }
+        known = Guard.objects.filter(name="stop-loss", subject=bot.subject)
+        if not known.filter(state=Guard.State.CLEAR).update(**facts):
+            Guard.objects.get_or_create(
+                name="stop-loss", subject=bot.subject,
+                defaults={**facts, "unit": "quote", "since": now},
+            )  # fmt: skip
 
 
 def _judge_exits() -> None:

@@ -1,6 +1,6 @@
 """Public frames read into prices: trades, top of book, last price, and the ticks made of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from integrations.bybit.fields import (
@@ -60,6 +60,22 @@ class Quotes:
     def __init__(self) -> None:
         self._books: dict[str, Best] = {}
         self._lasts: dict[str, Last] = {}
+
+    def ticks(self, frame: Row) -> list[Tick]:
+        """The ticks of a frame in their order: one of each trade in it, where `see` has the last.
+
+        Raises MalformedMessage.
+        """
+        before = dict(self._lasts)
+        newest = self.see(frame)
+        if newest is None or not text(frame, "topic").startswith("publicTrade."):
+            return [newest] if newest else []
+        known = self._time(before.get(newest.symbol))
+        return [
+            replace(newest, last=trade.price)
+            for trade in sorted(trades(frame), key=lambda trade: trade.time)
+            if trade.time >= known
+        ] or [newest]
 
     def see(self, frame: Row) -> Tick | None:
         """The tick after this frame; None while a part is missing or for any other topic.

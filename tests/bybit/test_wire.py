@@ -199,6 +199,9 @@ def test_quotes_put_a_tick_together() -> None:
     tick = seen.see(trades)
     assert tick is not None
     assert (tick.last, tick.time) == (Decimal(97002), 14)
+    both = seen.ticks(frame("publicTrade.BTCUSDT", [trade("97004", 15), trade("97003", 14)], 15))
+    assert [tick.last for tick in both] == [Decimal(97003), Decimal(97004)], "each, in their order"
+    assert seen.ticks(frame("publicTrade.BTCUSDT", [trade("97002", 15)], 16))[0].last == 97002
     late = seen.see(frame("publicTrade.BTCUSDT", [trade("5", 12)], 16))
     assert late is not None
     assert late.last == Decimal(97002)

@@ -231,6 +231,14 @@ def test_a_second_message_that_says_the_same_is_believed() -> None:
     assert belief.believes(tick("70", 4))
 
 
+def test_two_trades_of_one_message_do_not_confirm_each_other() -> None:
+    belief = Belief(D("0.2"))
+    assert belief.believes(tick("100", 1))
+    assert not belief.believes(tick("70", 2))
+    assert not belief.believes(tick("70", 2))
+    assert belief.believes(tick("70", 3))
+
+
 def test_old_messages_and_late_confirmations_are_not_believed() -> None:
     belief = Belief(D("0.2"))
     assert belief.believes(tick("100", 10))

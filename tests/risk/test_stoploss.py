@@ -17,7 +17,7 @@ from market.exchange import ExchangeError
 from market.models import Price
 from market.types import Side, Tick
 from risk.models import AuditRow, Guard, GuardEvent
-from tests.factories import BotFactory
+from tests.factories import BotFactory, PriceFactory
 from tests.risk.conftest import PRICES, open_ours, rest
 from tests.simulator.fixture import RunningSimulator
 from tests.system.stack import until
@@ -148,6 +148,18 @@ def test_an_exit_that_takes_too_long_is_an_alarm_and_clears(bot: Bot) -> None:
     Bot.objects.filter(pk=bot.pk).update(state=Bot.State.RUNNING, state_since=timezone.now())
     watch.judge()
     assert guarding.standing("stop-loss", bot.subject) == "clear", "it was deployed again"
+
+
+def test_the_guard_shows_each_level_and_that_there_is_none(bot: Bot) -> None:
+    doge = BotFactory(slug="doge", symbol="DOGEUSDT", config__stop_loss=None)
+    PriceFactory(symbol="BTCUSDT", last=D(97_000))
+    Watch().judge()
+    guard = Guard.objects.get(name="stop-loss", subject=bot.subject)
+    assert (guard.state, guard.value, guard.limit) == ("clear", D(97_000), D(94_800))
+    bare = Guard.objects.get(name="stop-loss", subject=doge.subject)
+    assert (bare.state, bare.limit) == ("clear", None)
+    assert bare.did.startswith("none is set")
+    assert not GuardEvent.objects.filter(name="stop-loss").exists()
 
 
 def test_the_watchdog_judges_kept_prices_while_the_stream_is_away(bot: Bot) -> None:
