@@ -31,7 +31,7 @@ SPANS = ("committed_at", "sent_at", "first_empty_at", "done_at")
 class House:
     """One `manage.py up` in a folder of its own, and calls of its API."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, **variables: str) -> None:
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             self.port = listener.getsockname()[1]
@@ -40,6 +40,7 @@ class House:
             "GRIDTRADER_ENV_FILE": os.devnull,
             "GRIDTRADER_DATA_DIR": str(home / "var"),
             "PAPER_SPEED": "1",
+            **variables,
         }
         self._log = (home / "log").open("wb")
         self.process = subprocess.Popen(

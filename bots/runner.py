@@ -19,6 +19,7 @@ from bots.safety import pretrade
 from bots.safety.agreement import Entrance
 from bots.safety.guarding import subjects_of
 from market import ingest
+from market.about import about
 from market.exchange import USUAL, Exchange, Patience
 from market.types import Instrument, Tick
 from risk.guard import kill_at_work, limits_under
@@ -44,7 +45,8 @@ def run_once(bot_id: int, exchange: Exchange, push: Push, patience: Patience = U
         if lease is None:
             return
         try:
-            _tick(lease, exchange, push, patience)
+            with about(bot=lease.bot.slug):
+                _tick(lease, exchange, push, patience)
         except store.LostLease:
             return
         finally:

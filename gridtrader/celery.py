@@ -1,12 +1,14 @@
 """The Celery application: tasks of all apps, our logging, time limits, lasting connections."""
 
 import logging.config
+from contextlib import ExitStack
 
 from celery import Celery, Task, signals
 from django.conf import settings
 from django.db import connections
 
 from gridtrader.nudge import Nudge, TimeLimit
+from market.about import about, facts
 
 app = Celery("gridtrader", task_cls=Nudge)
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -14,6 +16,7 @@ app.autodiscover_tasks()
 
 
 _limit = TimeLimit(settings.TASK_TIME_LIMIT_S)
+_lines: dict[str, ExitStack] = {}
 
 
 @signals.setup_logging.connect
@@ -33,6 +36,13 @@ def look_at_connections(**_: object) -> None:
         connection.health_check_done = False  # type: ignore[attr-defined]
 
 
+@signals.before_task_publish.connect
+def take_the_request_along(headers: dict[str, object], **_: object) -> None:
+    """A task knows for which request it was sent, so that its log lines can name it."""
+    if request := facts().get("request"):
+        headers["request_id"] = request
+
+
 @signals.worker_ready.connect
 def keep_to_the_time_limit(**_: object) -> None:
     """From now on no task may run for ever."""
@@ -41,11 +51,18 @@ def keep_to_the_time_limit(**_: object) -> None:
 
 @signals.task_prerun.connect
 def begin(task_id: str, task: Task, **_: object) -> None:
-    """A task begins in this thread."""
+    """A task begins in this thread: its lines name it, and the request that sent it."""
     _limit.begun(task_id, task.name)
+    named = {"task": f"{task.name.rpartition('.')[2]}:{task_id[:8]}"}
+    if request := getattr(task.request, "request_id", None):
+        named["request"] = request
+    _lines[task_id] = ExitStack()
+    _lines[task_id].enter_context(about(**named))
 
 
 @signals.task_postrun.connect
 def end(task_id: str, **_: object) -> None:
     """A task has ended, however."""
     _limit.done(task_id)
+    if lines := _lines.pop(task_id, None):
+        lines.close()

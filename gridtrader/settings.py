@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import dj_database_url
 
@@ -94,6 +95,7 @@ INSTALLED_APPS = [
     "gridtrader",
 ]
 MIDDLEWARE = [
+    "gridtrader.requests.request_id",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.gzip.GZipMiddleware",
     "gridtrader.csp.content_security_policy",
@@ -281,6 +283,18 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 65_536
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200  # the admin's list of a hundred rows posts two fields each
 
 # --- logs ----------------------------------------------------------------------------------------
+_secrets = [
+    _key,
+    BYBIT.key,
+    BYBIT.secret,
+    NOTION_TOKEN,
+    COINGECKO_API_KEY,
+    env.Secret(DATABASES["default"].get("PASSWORD") or ""),
+    env.Secret(unquote(urlsplit(REDIS_URL).password or "")),
+    *TRADINGVIEW_WEBHOOK_SECRETS,
+    *NOTIFY_URLS,
+    *(env.Secret(part) for url in NOTIFY_URLS for part in addresses.pieces(url.reveal())),
+]
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -288,27 +302,15 @@ LOGGING = {
         "line": {
             "()": "gridtrader.logs.OneLine",
             "fmt": "%(asctime)s %(levelname)s %(name)s: %(message)s",
-            "secrets": [
-                _key,
-                BYBIT.key,
-                BYBIT.secret,
-                NOTION_TOKEN,
-                COINGECKO_API_KEY,
-                *TRADINGVIEW_WEBHOOK_SECRETS,
-                *NOTIFY_URLS,
-                *(
-                    env.Secret(part)
-                    for url in NOTIFY_URLS
-                    for part in addresses.pieces(url.reveal())
-                ),
-            ],
-        }
+            "secrets": _secrets,
+        },
+        "json": {"()": "gridtrader.logs.OneObject", "secrets": _secrets},
     },
     "handlers": {
         "stdout": {
             "class": "logging.StreamHandler",
             "stream": "ext://sys.stdout",
-            "formatter": "line",
+            "formatter": _env.choice("LOG_FORMAT", ("line", "json"), "line"),
         }
     },
     "root": {"handlers": ["stdout"], "level": "INFO"},

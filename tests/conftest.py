@@ -13,9 +13,10 @@ from pytest_django import DjangoDbBlocker
 from gridtrader.env import Secret
 from integrations.bybit.account import gateway_from_settings
 from integrations.bybit.gateway import Gateway
+from tests.canary import hunt, no_canary
 from tests.simulator.fixture import RunningSimulator, simulator
 
-__all__ = ["simulator"]
+__all__ = ["hunt", "no_canary", "simulator"]
 
 # A machine that does other work too is slow now and then: no property is about that.
 hypothesis.settings.register_profile(

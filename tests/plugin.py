@@ -5,6 +5,7 @@ With several test processes (`-n`) each has its own pair; the one that hands tes
 
 import atexit
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -38,6 +39,10 @@ OUTSIDE = (
     "BEHIND_HTTPS",
 )
 
+
+# Every secret of the tests begins so, and is hunted for (tests/canary.py).
+MARK = "canary-"
+KEPT = ("postgres.password", "redis.password", "secret_key", "bybit.key", "bybit.secret")
 
 # The folder of a PostgreSQL with TimescaleDB (tests/timescale/build.sh), used instead of our own.
 TIMESCALE = os.environ.get("TIMESCALE_SERVER", "")
@@ -81,9 +86,20 @@ def _isolate() -> Path:
     return home
 
 
+def _keep(home: Path) -> None:
+    """Make up the secrets of a data folder, each with the mark."""
+    for name in KEPT:
+        path = home / name
+        path.touch(mode=0o600)
+        text = f"{MARK}{name.replace('.', '-')}-{secrets.token_urlsafe(48)}"
+        path.write_text(text, encoding="ascii")
+
+
 def start() -> None:
     """Servers of this process alone; they end with it."""
-    postgres, redis = of_folder(_isolate(), durable=False)
+    home = _isolate()
+    _keep(home)
+    postgres, redis = of_folder(home, durable=False)
     atexit.register(_stop)
     _serve(TimescalePostgres.like(postgres, Path(TIMESCALE)) if TIMESCALE else postgres)
     _serve(redis)
