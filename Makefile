@@ -49,7 +49,7 @@ test-all:
 # What is stored as time series; tests/timescale/build.sh makes the server once (about 30 s).
 test-timescale: $(DEV)
 	@server=$$(tests/timescale/build.sh $(VENV)) && TIMESCALE_SERVER="$$server" \
-	exec $(BIN)/python -m pytest tests/market tests/test_postgresql.py $(ARGS)
+	exec $(BIN)/python -m pytest -m 'slow or not slow' tests/market tests/test_postgresql.py $(ARGS)
 
 # Two bots, five simulated minutes, whatever can go wrong; seeds that failed are printed.
 faults: $(DEV)

@@ -188,7 +188,7 @@ def growing() -> Iterator[Figures]:
 
 def latencies(symbols: Sequence[str]) -> dict[str, float]:
     """Medians, ms. `dashboard` is all that the dashboard reads of candles, for all pairs."""
-    from bots import spark  # noqa: PLC0415
+    from bots.reports import spark  # noqa: PLC0415
     from market import series  # noqa: PLC0415
     from market.models import Price  # noqa: PLC0415
 

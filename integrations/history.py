@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from django.db import connection
+from django.db import connection, transaction
 
 from integrations.bybit.fields import MalformedMessage
 from market import gaps, rollups
@@ -91,21 +91,30 @@ def fetch(
 ) -> int:
     """Fetch and keep the bars of spans; returns how many rows changed. Raises ExchangeError.
 
-    `now` is the exchange's clock, ms. Each piece is kept before the next is asked for, and then
-    noted in `asked`.
+    `now` is the exchange's clock, ms. The newest bars come first; each piece is kept before the
+    next is asked for, and then noted in `asked`.
     """
     written = 0
-    for span in spans:
+    for span in sorted(spans, reverse=True):
         for piece in span.pieces(interval, BARS_A_PIECE):
             bars = _readable(exchange, symbol, interval, piece)
-            taken = record_candles((bar for bar in bars if bar.closed), Window.at(now))
-            written += taken.written
-            if interval == "1":
-                rollups.roll_up(symbol, piece.start, piece.end)
+            written += _keep(symbol, interval, piece, bars, Window.at(now))
             if asked is not None:
                 asked.append(piece)
             progress(piece.bars(interval))
     return written
+
+
+@transaction.atomic
+def _keep(symbol: str, interval: str, piece: Span, bars: Iterable[Candle], window: Window) -> int:
+    """Closed bars, and the hours and days that hold them: a death leaves both or neither.
+
+    Long charts read hours and days alone where there are younger ones.
+    """
+    taken = record_candles((bar for bar in bars if bar.closed), window)
+    if interval == "1":
+        rollups.roll_up(symbol, piece.start, piece.end)
+    return taken.written
 
 
 def _readable(exchange: Exchange, symbol: str, interval: str, piece: Span) -> Sequence[Candle]:

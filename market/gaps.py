@@ -38,10 +38,10 @@ class Span(NamedTuple):
         return (self.end - self.start) // length_ms(interval) + 1
 
     def pieces(self, interval: str, most: int) -> Iterable["Span"]:
-        """The span in parts of at most so many bars, the oldest first."""
-        step = most * length_ms(interval)
-        for start in range(self.start, self.end + 1, step):
-            yield Span(start, min(self.end, start + step - length_ms(interval)))
+        """The span in parts of at most so many bars, the newest first: decisions look back."""
+        length = length_ms(interval)
+        for end in range(self.end, self.start - 1, -most * length):
+            yield Span(max(self.start, end - (most - 1) * length), end)
 
 
 def whole_bars(interval: str, start: int, end: int) -> Span | None:

@@ -1,16 +1,19 @@
 """Where time series are kept: hypertables with TimescaleDB, tables without, the same behaviour."""
 
 import io
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from bots.books import samples
 from bots.models import CapitalMove
-from market import retention, rollups, storage, tasks
+from bots.reports import spark
+from market import retention, rollups, series, storage, tasks
 from market.merge import record_candles
 from market.models import Candle as Row
 from market.models import Rollup
@@ -61,6 +64,24 @@ def test_a_year_is_in_many_chunks_and_a_day_reads_two_at_most(timescale: None) -
     plan = day.filter(time__gt=moment(NOON - DAY * MINUTE)).explain()
     assert 1 <= plan.count("_hyper_") <= 4, plan  # a chunk is named once, its index once more
     assert "Index" in plan
+
+
+def test_what_the_dashboard_asks_leaves_the_years_chunks_alone(timescale: None) -> None:
+    """The plans of the very queries: the newest chunks are looked at, no other is named."""
+    record_candles([bar(minute) for minute in range(-364 * DAY, 0, 360)])
+    price = PriceFactory(time=moment(NOON))
+    with CaptureQueriesContext(connection) as seen:
+        spark.recent("BTCUSDT", price)
+        series.read("BTCUSDT", "1", NOON, 100)
+    asked = [query["sql"] for query in seen if "market_candle" in query["sql"]]
+    assert len(asked) >= 3
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM show_chunks('market_candle')")
+        assert cursor.fetchone()[0] >= 52
+        for query in asked[:2]:  # the third looks for bars that the newest chunks lack
+            cursor.execute(f"EXPLAIN {query}")
+            plan = "\n".join(line for (line,) in cursor.fetchall())
+            assert 1 <= len(set(re.findall(r"_hyper_\d+_\d+_chunk(?!_)", plan))) <= 2, plan
 
 
 def test_old_bars_go_and_young_ones_stay() -> None:
