@@ -79,14 +79,18 @@ class GridConfigAdmin(ReadOnlyAdmin):
     shown = (
         "bot", "version", number("lower"), number("upper"), "grids", "levels", "step",
         number("capital"), "spacing", "sizing", number("reserve"), number("stop_loss"),
-        number("take_profit"), number("trigger_price"), "on_exit", "btc_filter", "state",
+        number("take_profit"), number("trigger_price"), "on_exit", "trailing_stop",
+        "trailing_up", number("trailing_cap"), "trailing_hourly", "trailed", "btc_filter",
+        "reference", "state",
         "current", "created_at", "created_by",
     )  # fmt: skip
     _asked = (
         (None, {"fields": ("name", "slug", "symbol")}),
         ("Range", {"fields": ("lower", "upper", "grids", "spacing", "trigger_price")}),
         ("Sizing", {"fields": ("capital", "sizing", "reserve")}),
-        ("Risk", {"fields": ("stop_loss", "take_profit", "on_exit", "btc_filter")}),
+        ("Risk", {"fields": ("stop_loss", "take_profit", "trailing_stop", "on_exit")}),
+        ("Trailing up", {"fields": ("trailing_up", "trailing_cap", "trailing_hourly")}),
+        ("Only while stable", {"fields": ("btc_filter", "reference")}),
     )
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -10,11 +10,11 @@ from django.db import transaction
 
 from bots import control, edits
 from bots.backtest.replay import replay
-from bots.control import NotPossible, spec_of
+from bots.control import NotPossible
 from bots.grid.levels import InvalidGrid
-from bots.grid.outcome import Plan
 from bots.grid.shares import FEWEST, Member, share
 from bots.models import Bot
+from bots.terms import plan_of
 from market import ingest, series
 from market.exchange import Exchange
 from market.types import ZERO, plain
@@ -85,12 +85,11 @@ def expected(exchange: Exchange, bot: Bot) -> Decimal:
         raise NotPossible(
             f"{len(bars)} minutes of {bot.symbol} are on record; {LEAST_BARS} are needed to compare"
         )
-    spec = spec_of(bot.config)
     try:
-        outcome = replay(Plan(spec, pair), bars)
+        outcome = replay(plan_of(bot.config, pair), bars)
     except InvalidGrid as error:
         raise NotPossible(f"{bot.name} cannot be replayed: {error}") from error
-    return outcome.grid_profit / spec.capital / outcome.span.days
+    return outcome.grid_profit / bot.config.capital / outcome.span.days
 
 
 def tell(exchange: Exchange, moves: Sequence[Move]) -> Mapping[str, Any]:

@@ -9,19 +9,22 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, Max
 from django.utils import timezone
 
-from bots.grid.levels import GridSpec, InvalidGrid, Sizing, Spacing
+from bots.grid.levels import GridSpec
+from bots.grid.trailing import HOURLY
 from bots.models import Bot, GridConfig, Order
-from market.types import OrderStatus, Side, plain
+from bots.terms import RANGE, bounds_of, check, overlaps
+from market.types import OrderStatus, Side
 from risk import audit
 
 State = Bot.State
 _ACTS = {State.PAUSED: "pause", State.RUNNING: "resume", State.STOPPING: "stop"}
 _TAG_ALPHABET = string.ascii_lowercase + string.digits
-_OF_ONE_VERSION = ("id", "version", "created_at", "created_by")
+_OF_ONE_VERSION = ("id", "version", "trailed", "created_at", "created_by")
+_RANGE_LOCK = 7_206  # one range is given out at a time
 _MOVED = ["state", "exit", "reason", "state_since", "news", "next_config"]
 _IN_FLIGHT_PATIENCE = timedelta(seconds=10)
 
@@ -43,6 +46,11 @@ class Deployment:
     trigger_price: Decimal | None = None
     on_exit: str = Bot.Exit.SELL
     btc_filter: bool = False
+    reference: str = ""
+    trailing_stop: Decimal | None = None
+    trailing_up: bool = False
+    trailing_cap: Decimal | None = None
+    trailing_hourly: int = HOURLY
     shares_capital: bool = False
     position: int = 0
 
@@ -51,10 +59,12 @@ class Deployment:
 def deploy(wish: Deployment, *, by: str) -> Bot:
     """Create a bot and let it start: its cells are built on the first price it sees.
 
-    Raises NotPossible when the slug is taken, InvalidGrid when the range cannot be a grid.
+    Raises NotPossible when the slug is taken, InvalidGrid when its terms contradict each other or
+    its range meets that of another bot.
     """
-    spec = wish.spec
-    check_prices(spec, stop_loss=wish.stop_loss, take_profit=wish.take_profit)
+    config = first_version(wish)
+    check(config)
+    _refuse_overlap(wish.symbol, config)
     if Bot.objects.filter(slug=wish.slug).exists():
         raise NotPossible(f"a bot named {wish.slug} exists already; choose another name")
     bot = Bot.objects.create(
@@ -67,8 +77,18 @@ def deploy(wish: Deployment, *, by: str) -> Bot:
         state=State.DEPLOYING,
         state_since=timezone.now(),
     )
-    bot.config = GridConfig.objects.create(
-        bot=bot,
+    config.bot, config.created_by = bot, by
+    config.save()
+    bot.config = config
+    bot.save(update_fields=["config"])
+    audit.record("deploy", bot.subject, who=by, after={"slug": bot.slug, **_terms(config)})
+    return bot
+
+
+def first_version(wish: Deployment) -> GridConfig:
+    """What a new bot would begin with, not saved."""
+    spec = wish.spec
+    return GridConfig(
         version=1,
         lower=spec.lower,
         upper=spec.upper,
@@ -82,11 +102,20 @@ def deploy(wish: Deployment, *, by: str) -> Bot:
         trigger_price=wish.trigger_price,
         on_exit=wish.on_exit,
         btc_filter=wish.btc_filter,
-        created_by=by,
+        reference=wish.reference,
+        trailing_stop=wish.trailing_stop,
+        trailing_up=wish.trailing_up,
+        trailing_cap=wish.trailing_cap,
+        trailing_hourly=wish.trailing_hourly,
     )
-    bot.save(update_fields=["config"])
-    audit.record("deploy", bot.subject, who=by, after={"slug": bot.slug, **_terms(bot.config)})
-    return bot
+
+
+def _refuse_overlap(symbol: str, config: GridConfig, other_than: Bot | None = None) -> None:
+    """Raises InvalidGrid; until the transaction ends nobody else is given a range."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_RANGE_LOCK])
+    for objection in overlaps(symbol, config, other_than):
+        raise objection
 
 
 def _terms(config: GridConfig) -> dict[str, Any]:
@@ -96,18 +125,6 @@ def _terms(config: GridConfig) -> dict[str, Any]:
         for field in GridConfig._meta.concrete_fields  # noqa: SLF001 - Django's public word
         if field.name not in _OF_ONE_VERSION
     }
-
-
-def check_prices(spec: GridSpec, *, stop_loss: Decimal | None, take_profit: Decimal | None) -> None:
-    """Raises InvalidGrid unless stop-loss < lower < upper < take-profit, where they are set."""
-    if not 0 < spec.lower < spec.upper:
-        raise InvalidGrid("upper", "the upper price must be above the lower, both above zero")
-    if stop_loss is not None and stop_loss >= spec.lower:
-        raise InvalidGrid("stop_loss", "the stop-loss must lie below the lower price")
-    if take_profit is not None and take_profit <= spec.upper:
-        raise InvalidGrid(
-            "take_profit", f"the take-profit must lie above the upper price {plain(spec.upper)}"
-        )
 
 
 @transaction.atomic
@@ -124,7 +141,8 @@ def edit(bot: Bot, changes: Mapping[str, Any], *, by: str) -> GridConfig:
             f"{row.name} is {row.get_state_display().lower()}; only a bot at work can be edited"
         )
     config = changed(row, changes)
-    check_prices(spec_of(config), stop_loss=config.stop_loss, take_profit=config.take_profit)
+    check(config)
+    _refuse_overlap(row.symbol, config, row)
     config.created_by = by
     config.save()
     row.next_config, row.news = config, F("news") + 1
@@ -141,28 +159,24 @@ def edit(bot: Bot, changes: Mapping[str, Any], *, by: str) -> GridConfig:
 
 
 def changed(bot: Bot, changes: Mapping[str, Any]) -> GridConfig:
-    """The version that such an edit would make, not saved."""
-    config = bot.next_config or bot.config
-    if config is None:
+    """The version that such an edit would make, not saved.
+
+    A ladder that has trailed up stays where it is; when a part of its range is given anew, the
+    rest of it is as it stands now.
+    """
+    base = bot.next_config or bot.config
+    if base is None or bot.config is None:
         raise NotPossible(f"{bot.name} has no grid yet; deploy one")
     last = GridConfig.objects.filter(bot=bot).aggregate(last=Max("version"))["last"]
-    facts = _terms(config)
+    facts = _terms(base)
     if "trigger_price" in changes:
         facts["trigger_rises"] = None
-    return GridConfig(**{**facts, **changes, "version": last + 1})
-
-
-def spec_of(config: GridConfig) -> GridSpec:
-    """The pure core's view of a config."""
-    return GridSpec(
-        lower=config.lower,
-        upper=config.upper,
-        grids=config.grids,
-        capital=config.capital,
-        spacing=Spacing(config.spacing),
-        sizing=Sizing(config.sizing),
-        reserve=config.reserve,
-    )
+    goes_on = base is bot.config or base.trailed is None
+    if goes_on and not changes.keys().isdisjoint(RANGE):
+        facts["lower"], facts["upper"] = bounds_of(bot.config)
+        goes_on = False
+    trailed = None if goes_on else 0
+    return GridConfig(**{**facts, **changes, "version": last + 1, "trailed": trailed})
 
 
 def pause(bot: Bot, *, by: str, reason: str = "") -> Bot:

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from bots import handover, runner, store
-from bots.control import changed, check_prices, spec_of
+from bots.control import changed
 from bots.engine import decide
 from bots.grid.cells import Grid
 from bots.models import Bot, GridConfig
@@ -23,8 +23,7 @@ def look_at(exchange: Exchange, bot: Bot, changes: Mapping[str, Any]) -> tuple[P
     ExchangeError when the market is not known. Nothing is changed.
     """
     to_be = changed(bot, changes)
-    check_prices(spec_of(to_be), stop_loss=None, take_profit=to_be.take_profit)
-    found = preview(exchange, bot.symbol, spec_of(to_be), stop_loss=to_be.stop_loss, instead_of=bot)
+    found = preview(exchange, bot.symbol, to_be, instead_of=bot)
     return found, {**report(found), "edit": _touched(bot, to_be, found)}
 
 

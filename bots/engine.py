@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from bots.grid import ids
 from bots.grid.accounting import RoundTrip, book, turn
 from bots.grid.cells import Cell, Grid
+from bots.grid.trailing import Shift, Trail, lay, rise
 from bots.grid.wants import Idle, want
 from market.exchange import Cancelled, Exchange, Placed
 from market.types import Fill, Order, OrderRequest, OrderStatus, Side, Tick, TimeInForce
@@ -49,6 +50,8 @@ class Decision:
     cancel: tuple[Order, ...]
     place: tuple[OrderRequest, ...]
     idle: tuple[Idle, ...]
+    shift: Shift | None = None  # the step up that a trailing grid has taken
+    held_down: str = ""  # why it takes none although the price calls for it
 
     @property
     def is_quiet(self) -> bool:
@@ -62,16 +65,22 @@ def decide(
     orders: Sequence[OwnOrder],
     price: Tick,
     limits: Limits,
+    *,
+    trail: Trail | None = None,
 ) -> Decision:
     """What should rest now, as the difference from what does. Pure: no clock, no I/O.
 
-    `fills` are those not yet booked in the grid, `orders` all that are not settled. Asked again
-    with what it answered carried out, it answers that nothing is to be done.
+    `fills` are those not yet booked in the grid, `orders` all that are not settled; `trail` is for
+    a grid that follows a rising price. Asked again with what it answered carried out, it answers
+    that nothing is to be done.
     """
     grid, trips = _book(grid, fills)
     grid, settled = _settle(grid, orders)
     live = _by_cell(orders, settled)
     grid = _turn_early(grid, live, limits)
+    shift, held_down = _step(grid, live, price, limits, trail)
+    if shift is not None:
+        grid = lay(grid, shift)
     cancel: list[Order] = []
     place: list[OrderRequest] = []
     idle: list[Idle] = []
@@ -86,7 +95,9 @@ def decide(
             idle.append(wanted)
         elif not standing:
             place.append(wanted)
-    return Decision(grid, trips, settled, tuple(cancel), tuple(place), tuple(idle))
+    return Decision(
+        grid, trips, settled, tuple(cancel), tuple(place), tuple(idle), shift, held_down
+    )
 
 
 def _book(grid: Grid, fills: Iterable[Fill]) -> tuple[Grid, tuple[RoundTrip, ...]]:
@@ -145,6 +156,28 @@ def _turn_early(grid: Grid, live: Mapping[int, Sequence[OwnOrder]], limits: Limi
         if cell.side is Side.BUY and cell.bought and sellable and not live.get(cell.index):
             grid = grid.with_cell(turn(cell))
     return grid
+
+
+def _step(
+    grid: Grid,
+    live: Mapping[int, Sequence[OwnOrder]],
+    price: Tick,
+    limits: Limits,
+    trail: Trail | None,
+) -> tuple[Shift | None, str]:
+    """The step up that a trailing grid takes, or why it takes none though the price calls for it.
+
+    The cell's old buy may still rest: it is cancelled, and only when it is dead the cell bids at
+    its new place, with the quote that is free again.
+    """
+    found = rise(grid, trail, price) if trail is not None else ""
+    if isinstance(found, str):
+        return None, found
+    if limits.no_buys:
+        return None, limits.no_buys
+    if any(own.order.status is not OrderStatus.OPEN for own in live.get(found.cell, ())):
+        return None, "the lowest cell's order is on its way"
+    return found, ""
 
 
 def _is_unwanted(own: OwnOrder, wanted: OrderRequest | Idle) -> bool:

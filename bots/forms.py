@@ -7,12 +7,16 @@ from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db.models import Max
 
-from bots.control import Deployment
+from bots.control import Deployment, first_version
 from bots.grid.levels import GridSpec, InvalidGrid, Sizing, Spacing, levels
+from bots.grid.trailing import HOURLY
 from bots.models import Bot, GridConfig
+from bots.terms import check, overlaps
 from market.models import Instrument
 
 FEWEST_GRIDS, MOST_GRIDS = 2, 100
+MOST_HOURLY = 60
+_SYMBOL = RegexValidator(r"^[A-Z0-9]{5,32}\Z", "accepted: capital letters and digits, BTCUSDT")
 
 
 class DeployForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -23,9 +27,7 @@ class DeployForm(forms.ModelForm):  # type: ignore[type-arg]
     symbol = forms.CharField(
         max_length=32,
         help_text="Bybit's name of the spot pair, e.g. BTCUSDT",
-        validators=[
-            RegexValidator(r"^[A-Z0-9]{5,32}\Z", "accepted: capital letters and digits, BTCUSDT")
-        ],
+        validators=[_SYMBOL],
     )
     grids = forms.IntegerField(
         validators=[MinValueValidator(FEWEST_GRIDS), MaxValueValidator(MOST_GRIDS)],
@@ -36,14 +38,28 @@ class DeployForm(forms.ModelForm):  # type: ignore[type-arg]
         choices=Bot.Exit.choices,
         initial=Bot.Exit.SELL,
         required=False,
-        help_text="how the take-profit leaves the market",
+        help_text="how stop-loss, take-profit and trailing stop leave the market",
+    )
+    trailing_hourly = forms.IntegerField(
+        min_value=1,
+        max_value=MOST_HOURLY,
+        initial=HOURLY,
+        required=False,
+        help_text="at the most, when it trails up",
+    )
+    reference = forms.CharField(
+        max_length=32,
+        required=False,
+        validators=[_SYMBOL],
+        help_text="buys only while this pair is stable too, e.g. ETHUSDT; empty for none",
     )
 
     class Meta:
         model = GridConfig
         fields = [
             "lower", "upper", "grids", "capital", "spacing", "sizing", "reserve", "stop_loss",
-            "take_profit", "trigger_price", "on_exit", "btc_filter",
+            "take_profit", "trailing_stop", "trigger_price", "on_exit", "trailing_up",
+            "trailing_cap", "trailing_hourly", "btc_filter", "reference",
         ]  # fmt: skip
         help_texts = {
             "lower": "lowest level, in quote",
@@ -53,6 +69,10 @@ class DeployForm(forms.ModelForm):  # type: ignore[type-arg]
             "sizing": "equal base or equal quote in each cell",
             "stop_loss": "below the lower price; empty for none",
             "take_profit": "above the upper price; empty for none",
+            "trailing_stop": "0.05 ends it 5 % below the highest price since its start",
+            "trailing_up": "follows a rising price one cell at a time, never down",
+            "trailing_cap": "no level goes above it; empty for none",
+            "btc_filter": "buys only while BTC is stable",
             "trigger_price": "the bot starts when the price reaches it; empty to start at once",
         }
 
@@ -85,23 +105,24 @@ class DeployForm(forms.ModelForm):  # type: ignore[type-arg]
         found = super().clean() or self.cleaned_data
         if self.errors:
             return found
-        stop_loss: Decimal | None = found["stop_loss"]
-        if stop_loss is not None and not 0 < stop_loss < found["lower"]:
-            self.add_error("stop_loss", "the stop-loss must lie between zero and the lower price")
-        take_profit: Decimal | None = found["take_profit"]
-        if take_profit is not None and take_profit <= found["upper"]:
-            self.add_error("take_profit", "the take-profit must lie above the upper price")
         trigger: Decimal | None = found["trigger_price"]
         if trigger is not None and trigger <= 0:
             self.add_error("trigger_price", "must be above zero")
-        if found["lower"] >= found["upper"]:
-            self.add_error("upper", "the upper price must be above the lower")
-        elif pair := Instrument.objects.filter(symbol=found["symbol"]).first():
-            try:
-                levels(self._spec(), pair.to_domain())
-            except InvalidGrid as error:
-                self.add_error(error.field, str(error))
+        try:
+            self._check()
+        except InvalidGrid as error:
+            self.add_error(error.field, str(error))
         return found
+
+    def _check(self) -> None:
+        """Raises InvalidGrid for what cannot be, and for a range that another bot trades."""
+        wish = self.deployment()
+        config = first_version(wish)
+        check(config)
+        for objection in overlaps(wish.symbol, config):
+            raise objection
+        if pair := Instrument.objects.filter(symbol=wish.symbol).first():
+            levels(wish.spec, pair.to_domain())
 
     def deployment(self) -> Deployment:
         """What the valid form asks for."""
@@ -117,6 +138,11 @@ class DeployForm(forms.ModelForm):  # type: ignore[type-arg]
             trigger_price=found["trigger_price"],
             on_exit=found["on_exit"] or Bot.Exit.SELL,
             btc_filter=found["btc_filter"],
+            reference=found["reference"],
+            trailing_stop=found["trailing_stop"],
+            trailing_up=found["trailing_up"],
+            trailing_cap=found["trailing_cap"],
+            trailing_hourly=found["trailing_hourly"] or HOURLY,
             position=0 if last is None else last + 1,
         )
 

@@ -13,12 +13,12 @@ from django.db.models import F, Q
 
 from bots import models as rows
 from bots import store
-from bots.control import spec_of
 from bots.engine import CANCELLABLE, Decision, adoptable, decide
 from bots.grid import ids
 from bots.grid.carry import AMOUNTS, succeed
 from bots.grid.cells import Grid
 from bots.grid.levels import InvalidGrid
+from bots.terms import spec_after, spec_now
 from market import types
 from market.types import OrderRequest, Tick
 from risk import audit
@@ -46,7 +46,7 @@ def plan(
     Raises InvalidGrid when the new version cannot be built at this price.
     """
     found = decide(loaded.grid, loaded.fills, loaded.orders, price, limits)
-    heir = succeed(found.grid, spec_of(was), to_be.grid_name, spec_of(to_be), price.last)
+    heir = succeed(found.grid, spec_now(was), to_be.grid_name, spec_after(was, to_be), price.last)
     live = [own for own in loaded.orders if own.order.client_id not in found.settled]
     kept = adoptable(live, heir, price, limits)
     rest = [own for own in live if own.order.client_id not in kept]
@@ -66,9 +66,9 @@ def advance(lease: store.Lease, loaded: store.Loaded, price: Tick, limits: Limit
     bot has news. A version that cannot be built any more is given up. Raises LostLease.
     """
     bot = lease.bot
-    to_be = cast("rows.GridConfig", bot.next_config)
+    to_be, was = cast("rows.GridConfig", bot.next_config), cast("rows.GridConfig", bot.config)
     try:
-        found = plan(loaded, cast("rows.GridConfig", bot.config), to_be, price, limits)
+        found = plan(loaded, was, to_be, price, limits)
     except InvalidGrid as error:
         give_up(lease, to_be, str(error))
         return replace(decide(loaded.grid, (), (), price, limits), settled=(), cancel=(), place=())
@@ -111,6 +111,9 @@ def _change_over(
             return
         before = cast("int", bot.config_id)
         store.create_successor(to_be, found.heir)
+        if to_be.trailed is None:
+            to_be.trailed = spec_now(rows.GridConfig.objects.get(pk=before)).shift
+            to_be.save(update_fields=["trailed"])
         emptied = dict.fromkeys(AMOUNTS, types.ZERO)
         rows.Cell.objects.filter(config_id=before).update(
             **emptied, opened=0, exited=False, reason=f"taken over by version {to_be.version}"

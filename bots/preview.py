@@ -7,14 +7,16 @@ from decimal import Decimal
 from typing import Any
 
 from bots.books import fees, ledger
+from bots.control import Deployment, first_version
 from bots.engine import decide
 from bots.grid.levels import GridSpec, InvalidGrid
 from bots.grid.truth import TruthCard, card
-from bots.models import Bot
+from bots.models import Bot, GridConfig
 from bots.safety import exposure
+from bots.terms import check, overlaps, references_of, spec_after, spec_of
 from market import ingest
-from market.exchange import Exchange
-from market.types import ZERO, Instrument, Tick, plain
+from market.exchange import Exchange, Refused
+from market.types import ONE, ZERO, Instrument, Tick, plain
 from risk import policy
 from risk.rules import FREE
 
@@ -33,28 +35,47 @@ class Preview:
     objections: Sequence[InvalidGrid]  # what forbids it now, though it could be built
 
 
+def of_deployment(exchange: Exchange, wish: Deployment) -> Preview:
+    """Work a new bot out on the market as it is. Raises as `preview` does."""
+    return preview(exchange, wish.symbol, first_version(wish))
+
+
 def preview(
     exchange: Exchange,
     symbol: str,
-    spec: GridSpec,
+    config: GridConfig,
     *,
-    stop_loss: Decimal | None = None,
     instead_of: Bot | None = None,
 ) -> Preview:
-    """Work a grid out on the market as it is; when it edits a bot, `instead_of` that one's.
+    """Work a version out on the market as it is; when it edits a bot, `instead_of` that one's.
 
     Raises InvalidGrid for a grid that cannot be built, ExchangeError when the market is not known.
     """
+    check(config)
+    was = instead_of.config if instead_of else None
+    spec = spec_after(was, config) if was else spec_of(config)
     instrument = ingest.instrument(exchange, symbol)
+    for reference in references_of(config):
+        _known(exchange, reference)
     tick = ingest.fresh_price(exchange, symbol, PRICE_AGE)
-    truth = card(spec, instrument, tick.last, fees.rates(exchange, symbol), stop_loss=stop_loss)
-    others = _others(instead_of)
+    rates = fees.rates(exchange, symbol)
+    truth = card(spec, instrument, tick.last, rates, stop_loss=config.stop_loss)
+    others, spent = _others(instead_of), _spent(instead_of) if instead_of else ZERO
     objections = [
-        *_overlaps(others, symbol, spec),
+        *overlaps(symbol, config, instead_of),
         *_over_budget(spec, instead_of),
-        *_over_free(others, instrument, spec, _spent(instead_of) if instead_of else ZERO),
+        *_over_free(others, instrument, spec, spent),
+        *_over_caps(others, symbol, spec),
     ]
     return Preview(symbol, instrument, tick, truth, objections)
+
+
+def _known(exchange: Exchange, reference: str) -> None:
+    """Raises InvalidGrid for a pair that the exchange does not list: it would never be stable."""
+    try:
+        ingest.instrument(exchange, reference)
+    except Refused as error:
+        raise InvalidGrid("reference", f"{reference}: {error.reason}") from error
 
 
 def _others(bot: Bot | None) -> Sequence[Bot]:
@@ -63,17 +84,22 @@ def _others(bot: Bot | None) -> Sequence[Bot]:
     return list(found.select_related("config").prefetch_related("config__cells"))
 
 
-def _overlaps(others: Iterable[Bot], symbol: str, spec: GridSpec) -> Iterator[InvalidGrid]:
-    """Two grids on one range of one pair would trade with each other."""
+def _over_caps(others: Iterable[Bot], symbol: str, spec: GridSpec) -> Iterator[InvalidGrid]:
+    """Whether the grid, fully bought, would lead beyond what risk allows a pair or the account."""
+    thresholds, usable = policy.current(), spec.capital * (ONE - spec.reserve)
+    bound = {other.symbol: ZERO for other in others}
     for other in others:
-        if other.symbol != symbol:
-            continue
-        config = other.config
-        if config and config.lower < spec.upper and spec.lower < config.upper:
+        if other.config:
+            bound[other.symbol] += other.config.capital * (ONE - other.config.reserve)
+    for whose, taken, cap in (
+        (f"on {symbol}", bound.get(symbol, ZERO), thresholds.pair_exposure),
+        ("in total", sum(bound.values(), ZERO), thresholds.total_exposure),
+    ):
+        if usable + taken > cap:
             yield InvalidGrid(
-                "lower",
-                f"{other.name} trades {plain(config.lower)} to {plain(config.upper)} already; "
-                "a range outside it is accepted, or stop it first",
+                "capital",
+                f"fully bought it would bind {plain(usable)}, and other bots {plain(taken)}; "
+                f"{plain(cap)} {whose} are allowed, so {plain(max(cap - taken, ZERO))} are left",
             )
 
 

@@ -8,7 +8,6 @@ from django.utils import timezone
 
 from bots import handover, store, targets
 from bots.books import ledger
-from bots.control import spec_of
 from bots.engine import Decision, carry_out, decide
 from bots.grid.cells import build
 from bots.grid.levels import InvalidGrid
@@ -18,6 +17,7 @@ from bots.models import Bot
 from bots.safety import pretrade
 from bots.safety.agreement import Entrance
 from bots.safety.guarding import subjects_of
+from bots.terms import spec_of
 from market import ingest
 from market.about import about
 from market.exchange import USUAL, Exchange, Patience
@@ -75,8 +75,12 @@ def _tick(lease: store.Lease, exchange: Exchange, push: Push, patience: Patience
     if bot.next_config is not None and bot.state in handover.STATES:
         decision = handover.advance(lease, loaded, price, limits_of(bot))
     else:
-        decision = decide(loaded.grid, loaded.fills, loaded.orders, price, limits_of(bot))
+        limits = limits_of(bot)
+        decision = decide(
+            loaded.grid, loaded.fills, loaded.orders, price, limits, trail=loaded.trail
+        )
         decision = _save(lease, loaded, decision, price, exchange)
+    store.note_position(lease, decision.grid.position(price.last), price.time)
     carry_out(decision, exchange, DatabaseJournal(lease, patience))
     if bot.state == State.STOPPING and _has_left(loaded, decision):
         store.finish(lease)

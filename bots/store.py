@@ -15,8 +15,11 @@ from django.utils import timezone
 from bots import models as rows
 from bots.engine import Decision, OwnOrder
 from bots.grid import accounting, cells, ids
+from bots.grid.trailing import Shift, Trail
+from bots.terms import trail_of
 from market import types
 from market.types import ZERO, OrderStatus
+from risk import audit
 
 # A dead holder is waited out. A slow one may outlive its lease: what it sends is fenced by the
 # epoch, and what it has on the wire is an order of unknown fate to whoever comes next.
@@ -46,6 +49,7 @@ class Loaded:
     grid: cells.Grid
     fills: Sequence[types.Fill]
     orders: Sequence[OwnOrder]
+    trail: Trail | None = None
 
 
 def take_lease(bot_id: int) -> Lease | None:
@@ -95,7 +99,12 @@ def create_cells(lease: Lease, grid: cells.Grid, deployed: int) -> None:
         if bot.state == rows.Bot.State.DEPLOYING:
             bot.state, bot.state_since = rows.Bot.State.RUNNING, timezone.now()
         bot.reason, bot.deployed_at = "", types.moment(deployed)
-        bot.save(update_fields=["state", "reason", "state_since", "deployed_at"])
+        bot.highest, bot.range_state = None, ""
+        bot.save(
+            update_fields=[
+                "state", "reason", "state_since", "deployed_at", "highest", "range_state",
+            ]
+        )  # fmt: skip
 
 
 def create_successor(config: rows.GridConfig, grid: cells.Grid) -> None:
@@ -105,6 +114,13 @@ def create_successor(config: rows.GridConfig, grid: cells.Grid) -> None:
         rows.Opening(config=config, **{name: getattr(cell, name) for name in rows.Opening.FACTS})
         for cell in grid.cells
     )
+
+
+def note_position(lease: Lease, position: cells.Position, time: int) -> None:
+    """Keep where the price stands to the ladder, and since when (exchange clock, ms)."""
+    if lease.bot.range_state != position:
+        mine = rows.Bot.objects.filter(pk=lease.bot.pk, epoch=lease.epoch)
+        mine.update(range_state=position, range_since=types.moment(time))
 
 
 def finish(lease: Lease) -> None:
@@ -127,6 +143,7 @@ def load(config: rows.GridConfig, instrument: types.Instrument) -> Loaded | None
         grid=cells.Grid(config.grid_name, instrument, tuple(found)),
         fills=[row.to_domain() for row in unbooked.select_related("order")],
         orders=[_own(row) for row in unsettled(config)],
+        trail=trail_of(config),
     )
 
 
@@ -148,7 +165,11 @@ def save(lease: Lease, loaded: Loaded, decision: Decision) -> None:
         rows.Order.objects.filter(client_id__in=decision.settled).update(settled=True)
         rows.RoundTrip.objects.bulk_create(_trip(bot, trip) for trip in decision.round_trips)
         rows.Order.objects.bulk_create(_intent(bot, request, causes) for request in decision.place)
-        rows.Bot.objects.filter(pk=bot.pk).update(looked_at=Now())
+        if decision.shift is not None:
+            _keep_shift(bot, decision.shift)
+        rows.Bot.objects.filter(pk=bot.pk).update(
+            looked_at=Now(), held_down=decision.held_down[:200]
+        )
 
 
 def _cell(row: rows.Cell) -> cells.Cell:
@@ -186,6 +207,18 @@ def _save_cells(bot: rows.Bot, before: cells.Grid, decision: Decision) -> None:
         unique_fields=["pk"],
         update_fields=[*_CELL_FACTS, "reason"],
     )
+
+
+def _keep_shift(bot: rows.Bot, shift: Shift) -> None:
+    """A step up is a fact of the ladder, and told like one of a person."""
+    facts = {field.name: getattr(shift, field.name) for field in fields(shift)}
+    rows.Shift.objects.create(config_id=bot.config_id, **facts)
+    audit.record(
+        "trailed up", bot.subject, who="engine",
+        before={"low": shift.was_low, "high": shift.was_high, "quantity": shift.was_quantity},
+        after={"low": shift.low, "high": shift.high, "quantity": shift.quantity},
+        reason=f"the price reached {types.plain(shift.price)}",
+    )  # fmt: skip
 
 
 def _book_fills(fills: Sequence[types.Fill]) -> dict[int, datetime]:

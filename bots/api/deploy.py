@@ -25,6 +25,7 @@ from bots.api.idempotency import idempotent
 from bots.api.permissions import MaySteer
 from bots.api.serializers import Strict, known_slug
 from bots.grid.levels import GridSpec, InvalidGrid, Sizing, Spacing
+from bots.grid.trailing import HOURLY
 from bots.models import Bot
 from bots.reports import cards
 from bots.switches import look
@@ -33,6 +34,9 @@ from market.exchange import ExchangeError, Refused
 
 FEWEST_GRIDS, MOST_GRIDS = 2, 100
 _QUOTES = ("USDT", "USDC", "EUR", "BTC", "ETH")
+
+
+MOST_HOURLY = 60
 
 
 class DeployBody(Strict):
@@ -63,7 +67,12 @@ class DeployBody(Strict):
     take_profit = Money(required=False, allow_null=True, default=None)
     trigger_price = Money(required=False, allow_null=True, default=None)
     on_exit = serializers.ChoiceField(Bot.Exit.values, default=Bot.Exit.SELL.value)
+    trailing_stop = Share(required=False, allow_null=True, default=None)
+    trailing_up = Flag(default=False)
+    trailing_cap = Money(required=False, allow_null=True, default=None)
+    trailing_hourly = Whole(min_value=1, max_value=MOST_HOURLY, default=HOURLY)
     btc_filter = Flag(default=False)
+    reference = Symbol(default="", allow_blank=True)
     dry_run = Flag(default=False)
 
 
@@ -85,7 +94,12 @@ class EditBody(Strict):
     take_profit = Money(required=False, allow_null=True)
     trigger_price = Money(required=False, allow_null=True)
     on_exit = serializers.ChoiceField(Bot.Exit.values, required=False)
+    trailing_stop = Share(required=False, allow_null=True)
+    trailing_up = Flag(required=False)
+    trailing_cap = Money(required=False, allow_null=True)
+    trailing_hourly = Whole(min_value=1, max_value=MOST_HOURLY, required=False)
     btc_filter = Flag(required=False)
+    reference = Symbol(required=False, allow_blank=True)
     dry_run = Flag(default=False)
 
     def validate_bot(self, value: str) -> Bot:
@@ -129,16 +143,13 @@ class Deploy(APIView):
 
     def _deploy(self, request: Request) -> Response:
         wish = told(request, DeployBody)
-        spec = _spec(wish)
-        control.check_prices(spec, stop_loss=None, take_profit=wish["take_profit"])
-        found = preview.preview(
-            gateway_from_settings(), wish["symbol"], spec, stop_loss=wish["stop_loss"]
-        )
+        asked = _deployment(wish, _spec(wish))
+        found = preview.of_deployment(gateway_from_settings(), asked)
         if wish["dry_run"]:
             return Response(preview.report(found))
         for objection in found.objections:
             raise objection
-        bot = control.deploy(_deployment(wish, spec), by=request.user.get_username())
+        bot = control.deploy(asked, by=request.user.get_username())
         look(bot)
         return Response(cards.card(bot), status=status.HTTP_201_CREATED)
 
@@ -182,6 +193,11 @@ def _deployment(wish: dict[str, Any], spec: GridSpec) -> control.Deployment:
         trigger_price=wish["trigger_price"],
         on_exit=wish["on_exit"],
         btc_filter=wish["btc_filter"],
+        reference=wish["reference"],
+        trailing_stop=wish["trailing_stop"],
+        trailing_up=wish["trailing_up"],
+        trailing_cap=wish["trailing_cap"],
+        trailing_hourly=wish["trailing_hourly"],
     )
 
 

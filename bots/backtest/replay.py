@@ -7,7 +7,7 @@ anything new while nothing limits the grid.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import chain, pairwise
 
@@ -16,6 +16,7 @@ from bots.grid import ids
 from bots.grid.accounting import RoundTrip, book
 from bots.grid.cells import Cell, Grid, build
 from bots.grid.outcome import Outcome, Plan, Span
+from bots.grid.trailing import Shift, Trail, check, lay, rise
 from bots.grid.wants import Idle, want
 from market.matching import met, path
 from market.types import (
@@ -74,9 +75,13 @@ class _Account:
     fees_quote: Decimal = ZERO
     best_buy: Decimal = _NO_BUY
     best_sell: Decimal = _NO_SELL
+    trail: Trail | None = None
+    shifts: list[Shift] = field(default_factory=list)
+    bounds: tuple[Decimal, Decimal] = (ZERO, ZERO)  # lowest and highest level
 
     def start(self, price: Decimal, time: int) -> None:
         """Rest the first orders; purchases at the market are filled at `price` by a taker."""
+        self.bounds = self.grid.lower, self.grid.upper
         first = decide(self.grid, (), (), _tick(self.grid, price, time), FREE)
         for request in first.place:
             if request.time_in_force is TimeInForce.IOC:
@@ -92,8 +97,23 @@ class _Account:
         hit = met(self.resting.values(), start, end, self.plan.rule)
         for request in hit:
             self._execute(request, request.price, time, is_maker=True)
-        if hit:
+        shifts = len(self.shifts)
+        if self.trail is not None and end > start:
+            self._follow(end, time)
+        if hit or len(self.shifts) > shifts:
             self._rank()
+
+    def _follow(self, price: Decimal, time: int) -> None:
+        """Take every step up that the price calls for; a step's buy rests behind the price."""
+        tick = _tick(self.grid, price, time)
+        while self.trail is not None:
+            shift = rise(self.grid, self.trail, tick)
+            if isinstance(shift, str):
+                return
+            self.grid, self.trail = lay(self.grid, shift), self.trail.after(shift)
+            self.bounds = self.grid.lower, self.grid.upper
+            self.shifts.append(shift)
+            self._want(self.grid.cells[shift.cell], tick)
 
     def _execute(self, request: OrderRequest, price: Decimal, time: int, *, is_maker: bool) -> None:
         """Fill an order whole, book it, and rest what its cell wants next."""
@@ -104,7 +124,11 @@ class _Account:
         self.grid = self.grid.with_cell(cell)
         if trip is not None:
             self.trips.append(trip)
-        wanted = want(self.grid, cell, _tick(self.grid, price, time), FREE)
+        self._want(cell, _tick(self.grid, price, time))
+
+    def _want(self, cell: Cell, tick: Tick) -> None:
+        """Rest what a cell wants now, and nothing else of it."""
+        wanted = want(self.grid, cell, tick, FREE)
         if isinstance(wanted, Idle):
             self.resting.pop(cell.index, None)
         else:
@@ -122,6 +146,8 @@ class _Account:
         buys = (order.price for order in orders if order.side is Side.BUY)
         sells = (order.price for order in orders if order.side is Side.SELL)
         self.best_buy, self.best_sell = max(buys, default=_NO_BUY), min(sells, default=_NO_SELL)
+        if self.trail is not None:
+            self.best_sell = min(self.best_sell, self.trail.next_level(self.grid.instrument))
 
     def _fill(self, request: OrderRequest, price: Decimal, time: int, *, is_maker: bool) -> Fill:
         rate = self.plan.maker if is_maker else self.plan.taker
@@ -177,7 +203,6 @@ def replay(plan: Plan, candles: Iterable[Candle], watch: Watch | None = None) ->
     if opening is None:
         raise NoCandles("no candles to replay")
     account = _open(plan, opening)
-    lowest, highest = account.grid.cells[0].low, account.grid.cells[-1].high
     drawdown = _Drawdown()
     last, before, interval = opening.open, opening.time, 0
     count = outside = 0
@@ -190,7 +215,7 @@ def replay(plan: Plan, candles: Iterable[Candle], watch: Watch | None = None) ->
         if step < interval or not interval:
             interval = step
         count += 1
-        if last < lowest or last > highest:
+        if last < account.bounds[0] or last > account.bounds[1]:
             outside += 1
         equity = account.quote + account.base * last
         drawdown.add(equity)
@@ -214,6 +239,7 @@ def replay(plan: Plan, candles: Iterable[Candle], watch: Watch | None = None) ->
         quote=account.quote,
         least_quote=account.least_quote,
         fees_quote=account.fees_quote,
+        shifts=tuple(account.shifts),
         max_drawdown=drawdown.worst,
     )
 
@@ -222,5 +248,8 @@ def _open(plan: Plan, opening: Candle) -> _Account:
     """The account at the first open, its entries bought and its orders resting."""
     grid = build(NAME, plan.spec, plan.instrument, opening.open)
     account = _Account(plan, grid, quote=plan.spec.capital)
+    if plan.trailing is not None:
+        check(plan.spec, plan.trailing)
+        account.trail = Trail(plan.spec, replace(plan.trailing, fee=plan.maker))
     account.start(opening.open, opening.time)
     return account

@@ -19,10 +19,12 @@ def figures(outcome: Outcome) -> dict[str, Any]:
 
     Money and rates are plain decimal texts; rates are shares, not percent; counts are numbers.
     `quantity` is one text where every cell buys the same, else a text for each cell, lowest
-    first. The yearly rates are None before a day of run time.
+    first. The yearly rates are None before a day of run time. A grid that may trail up also tells
+    how many steps it took: `shifts`.
     """
-    cells, spec = outcome.grid.cells, outcome.plan.spec
+    cells = sorted(outcome.grid.cells, key=lambda cell: cell.low)
     quantities = [plain(cell.quantity) for cell in cells]
+    same = outcome.plan.spec.sizing is Sizing.BASE and len(set(quantities)) == 1
     buys = sum(fill.side is Side.BUY for fill in outcome.fills)
     return {
         "candles": outcome.span.candles,
@@ -30,7 +32,7 @@ def figures(outcome: Outcome) -> dict[str, Any]:
         "buys": buys,
         "sells": len(outcome.fills) - buys,
         "round_trips": len(outcome.round_trips),
-        "quantity": quantities[0] if spec.sizing is Sizing.BASE else quantities,
+        "quantity": quantities[0] if same else quantities,
         "levels": [plain(price) for price in outcome.levels],
         "grid_profit": plain(outcome.grid_profit),
         "inventory_pnl": plain(outcome.inventory_pnl),
@@ -44,6 +46,7 @@ def figures(outcome: Outcome) -> dict[str, Any]:
         "apr_total": _ratio(outcome.a_year(outcome.total_pnl)),
         "fills_per_day": _ratio(len(outcome.fills) / outcome.span.days),
         "out_of_range_share": _ratio(Decimal(outcome.span.outside) / outcome.span.candles),
+        **({"shifts": len(outcome.shifts)} if outcome.plan.trailing else {}),
     }
 
 

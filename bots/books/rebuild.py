@@ -7,9 +7,11 @@ from django.db import transaction
 
 from bots import models as rows
 from bots.engine import decide
+from bots.grid import ids
 from bots.grid.accounting import RoundTrip
 from bots.grid.carry import AMOUNTS
 from bots.grid.cells import Cell, Grid
+from bots.grid.trailing import Shift, lay
 from market import types
 from market.models import Instrument
 from market.types import Side, Tick
@@ -45,9 +47,26 @@ def rebuild(config: rows.GridConfig) -> Rebuilt | None:
     nowhere = Tick(
         pair.symbol, pair.tick, pair.tick, pair.tick, 0
     )  # a halted grid looks at no price
-    start = Grid(config.grid_name, pair, cells)
-    decision = decide(start, fills, (), nowhere, halted("rebuilding"))
-    return Rebuilt(config, decision.grid, decision.round_trips, len(fills))
+    grid, trips = Grid(config.grid_name, pair, cells), []
+    waiting = fills
+    for shift in config.shifts.order_by("id"):
+        due = [fill for fill in waiting if _comes_before(fill, shift)]
+        waiting = [fill for fill in waiting if fill not in due]
+        decision = decide(grid, due, (), nowhere, halted("rebuilding"))
+        trips += decision.round_trips
+        grid = lay(decision.grid, _shift(shift))
+    decision = decide(grid, waiting, (), nowhere, halted("rebuilding"))
+    return Rebuilt(config, decision.grid, (*trips, *decision.round_trips), len(fills))
+
+
+def _comes_before(fill: types.Fill, shift: rows.Shift) -> bool:
+    """Whether a fill is of the cell's trips before it was laid on top."""
+    slot = ids.slot(fill.client_id)
+    return slot is not None and slot.cell == shift.cell and slot.trip < shift.trip
+
+
+def _shift(row: rows.Shift) -> Shift:
+    return Shift(**{field.name: getattr(row, field.name) for field in fields(Shift)})
 
 
 def _as_taken_over(config: rows.GridConfig) -> tuple[Cell, ...]:
@@ -60,13 +79,14 @@ def _as_taken_over(config: rows.GridConfig) -> tuple[Cell, ...]:
 
 def _as_built(config: rows.GridConfig, found: Sequence[rows.Cell]) -> tuple[Cell, ...]:
     """The untouched ladder."""
+    began = {row.cell: row for row in config.shifts.order_by("-id")}  # the first of each cell
     entries = set(config.round_trips.filter(trip=0, entry=True).values_list("cell", flat=True))
     return tuple(
         Cell(
             index=row.index,
-            low=row.low,
-            high=row.high,
-            quantity=row.quantity,
+            low=began[row.index].was_low if row.index in began else row.low,
+            high=began[row.index].was_high if row.index in began else row.high,
+            quantity=began[row.index].was_quantity if row.index in began else row.quantity,
             entry=row.index in entries or (row.trip == 0 and row.entry),
         )
         for row in found

@@ -3,12 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from enum import StrEnum
 
 from bots.grid.levels import GridSpec, InvalidGrid, Sizing, levels
 from market.types import ONE, ZERO, Instrument, Side, plain
 
 # What is bought must be large enough to be sold again after any fee we may meet (1 %).
 AFTER_FEES = Decimal("0.99")
+
+
+class Position(StrEnum):
+    """Where the price stands to a ladder."""
+
+    IN_RANGE = "in range"
+    ABOVE = "above"
+    BELOW = "below"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +59,29 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A ladder of cells on one instrument; `name` begins the client id of each of its orders."""
+    """A ladder of cells on one instrument; `name` begins the client id of each of its orders.
+
+    Cells stand by their index, which is theirs for good; by price they stand so only until the
+    ladder trails up.
+    """
 
     name: str
     instrument: Instrument
     cells: tuple[Cell, ...]
+
+    @property
+    def lower(self) -> Decimal:
+        return min(cell.low for cell in self.cells)
+
+    @property
+    def upper(self) -> Decimal:
+        return max(cell.high for cell in self.cells)
+
+    def position(self, price: Decimal) -> Position:
+        """Where a price stands; on the lowest or the highest level it is in range."""
+        if price < self.lower:
+            return Position.BELOW
+        return Position.ABOVE if price > self.upper else Position.IN_RANGE
 
     def with_cell(self, cell: Cell) -> "Grid":
         """The grid with one cell replaced."""

@@ -45,19 +45,22 @@ class GridSpec:
     spacing: Spacing = Spacing.ARITHMETIC
     sizing: Sizing = Sizing.BASE
     reserve: Decimal = Decimal("0.05")  # share of the capital that is never put into orders
+    shift: int = 0  # steps that the ladder has gone up since it was given (bots/grid/trailing.py)
 
 
 def levels(spec: GridSpec, instrument: Instrument) -> tuple[Decimal, ...]:
     """The N + 1 price levels, lowest first, each computed exactly and then rounded to the tick.
 
-    Arithmetic: P_i = L + i (U - L) / N. Geometric: P_i = L (U / L)^(i / N).
+    Arithmetic: P_i = L + i (U - L) / N. Geometric: P_i = L (U / L)^(i / N). A ladder that has gone
+    up k steps is made of P_k to P_{N + k}.
     Raises InvalidGrid when the range is not one or is too fine for the tick.
     """
     if not 0 < spec.lower < spec.upper:
         raise InvalidGrid("upper", "the upper price must be above the lower, both above zero")
     if spec.grids < 1:
         raise InvalidGrid("grids", "at least one grid is needed")
-    prices = tuple(instrument.price(_exact(spec, i)) for i in range(spec.grids + 1))
+    places = range(spec.shift, spec.shift + spec.grids + 1)
+    prices = tuple(level(spec, instrument, i) for i in places)
     if prices[0] <= 0:
         raise InvalidGrid(
             "lower",
@@ -72,6 +75,11 @@ def levels(spec: GridSpec, instrument: Instrument) -> tuple[Decimal, ...]:
             f"least {LEAST_TICKS_A_STEP} ticks ({plain(least)})",
         )
     return prices
+
+
+def level(spec: GridSpec, instrument: Instrument, i: int) -> Decimal:
+    """P_i on the tick; i may be above N."""
+    return instrument.price(_exact(spec, i))
 
 
 def _exact(spec: GridSpec, i: int) -> Decimal:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from bots.grid.accounting import RoundTrip, standing
 from bots.grid.cells import Grid
 from bots.grid.levels import GridSpec
+from bots.grid.trailing import Shift, Trailing
 from market.matching import FillRule, PathKind
 from market.types import ONE, ZERO, Fill, Instrument
 
@@ -22,6 +23,7 @@ class Plan:
     taker: Decimal = Decimal("0.001")
     path: PathKind = "nearest"
     rule: FillRule = "through"
+    trailing: Trailing | None = None  # how it follows a rising price
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +55,13 @@ class Outcome:
     quote: Decimal
     least_quote: Decimal  # below zero where a real account would have run out of money
     fees_quote: Decimal  # fees in base valued at their fill's price
+    shifts: tuple[Shift, ...]  # steps that it trailed up
     max_drawdown: Decimal  # greatest fall from a high of equity, as a share, over bar closes
 
     @property
     def levels(self) -> tuple[Decimal, ...]:
         """The ladder's N + 1 prices, lowest first."""
-        cells = self.grid.cells
-        return (*(cell.low for cell in cells), cells[-1].high)
+        return (*sorted(cell.low for cell in self.grid.cells), self.grid.upper)
 
     @property
     def base(self) -> Decimal:

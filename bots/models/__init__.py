@@ -2,7 +2,7 @@
 
 from bots.models.account import ApiToken, CapitalMove, FeeRate
 from bots.models.backtests import RECORDED, Backtest
-from bots.models.grids import Bot, Cell, GridConfig, Opening
+from bots.models.grids import Bot, Cell, GridConfig, Opening, Shift
 from bots.models.orders import Fill, Order, RoundTrip
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "Opening",
     "Order",
     "RoundTrip",
+    "Shift",
 ]

@@ -5,7 +5,9 @@ from decimal import Decimal
 from django.db import models
 from django.db.models import Q
 
+from bots.grid.cells import Position
 from bots.grid.levels import Sizing, Spacing
+from bots.grid.trailing import HOURLY
 from market.models import MoneyField
 
 
@@ -48,6 +50,16 @@ class Bot(models.Model):
         on_delete=models.PROTECT,
         related_name="+",
         help_text="an edit on its way: the version that takes over once old orders are gone",
+    )
+    range_state = models.CharField(
+        max_length=8, choices=[(p.value, p.name) for p in Position], blank=True
+    )
+    range_since = models.DateTimeField(null=True, blank=True, help_text="exchange clock")
+    held_down = models.CharField(
+        max_length=200, blank=True, help_text="why it does not trail up although the price is above"
+    )
+    highest = MoneyField(
+        null=True, blank=True, help_text="price since it was deployed, for its trailing stop"
     )
     shares_capital = models.BooleanField(
         default=False, help_text="its capital moves between it and the other bots that share"
@@ -105,9 +117,33 @@ class GridConfig(models.Model):
         max_length=8,
         choices=Bot.Exit,
         default=Bot.Exit.SELL,
-        help_text="how the take-profit leaves the market",
+        help_text="how its stop-loss, take-profit and trailing stop leave the market",
+    )
+    trailing_stop = models.DecimalField(
+        max_digits=5,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        help_text="share of the highest price since the start; a fall by it ends the bot",
+    )
+    trailing_up = models.BooleanField(
+        default=False, help_text="follows a rising price, one cell at a time, never down"
+    )
+    trailing_cap = MoneyField(null=True, blank=True, help_text="no level goes above it")
+    trailing_hourly = models.PositiveSmallIntegerField(
+        default=HOURLY, help_text="steps up in any hour, at the most"
+    )
+    trailed = models.PositiveIntegerField(
+        default=0,
+        null=True,
+        editable=False,
+        help_text="steps up from its range when this version began; null while an edit waits to "
+        "begin where the version before it stands",
     )
     btc_filter = models.BooleanField(default=False, help_text="buys only while BTC is stable")
+    reference = models.CharField(
+        max_length=32, blank=True, help_text="buys only while this pair is stable, e.g. ETHUSDT"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.CharField(max_length=150, blank=True)
 
@@ -125,6 +161,14 @@ class GridConfig(models.Model):
                 name="take_profit_above_the_range",
             ),
             models.CheckConstraint(
+                condition=Q(trailing_cap=None) | Q(trailing_cap__gt=models.F("upper")),
+                name="trailing_cap_above_the_range",
+            ),
+            models.CheckConstraint(
+                condition=Q(trailing_stop=None) | Q(trailing_stop__gt=0, trailing_stop__lt=1),
+                name="trailing_stop_is_a_share",
+            ),
+            models.CheckConstraint(
                 condition=Q(reserve__gte=0, reserve__lt=1), name="reserve_is_a_share"
             ),
         ]
@@ -136,6 +180,34 @@ class GridConfig(models.Model):
     def grid_name(self) -> str:
         """What the client ids of this version's orders begin with."""
         return f"{self.bot.tag}v{self.version}"
+
+
+class Shift(models.Model):
+    """A cell that went from the foot of a trailing ladder to its top; as bots.grid.trailing.Shift.
+
+    A fact, written once: with the fills it rebuilds the cells.
+    """
+
+    config = models.ForeignKey(GridConfig, on_delete=models.PROTECT, related_name="shifts")
+    cell = models.PositiveSmallIntegerField()
+    trip = models.PositiveIntegerField(help_text="the first one at the new place")
+    was_low = MoneyField()
+    was_high = MoneyField()
+    was_quantity = MoneyField()
+    low = MoneyField()
+    high = MoneyField()
+    quantity = MoneyField()
+    price = MoneyField(help_text="that called for it")
+    time = models.BigIntegerField(help_text="exchange clock, ms")
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["config", "cell", "trip"], name="one_shift_per_trip")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.config} cell {self.cell} to {self.low}"
 
 
 class Cell(models.Model):

@@ -26,7 +26,9 @@ FIELDS = (
     ("The pair", ("symbol", "name", "slug")),
     ("The range", ("lower", "upper", "grids", "spacing")),
     ("The money", ("capital", "sizing", "reserve")),
-    ("The limits", ("stop_loss", "take_profit", "on_exit", "trigger_price", "btc_filter")),
+    ("The limits", ("stop_loss", "take_profit", "trailing_stop", "on_exit", "trigger_price")),
+    ("Following a rising price", ("trailing_up", "trailing_cap", "trailing_hourly")),
+    ("Only while another pair is stable", ("btc_filter", "reference")),
 )
 LABELS = {
     "symbol": "Pair",
@@ -41,7 +43,12 @@ LABELS = {
     "reserve": "Reserve",
     "stop_loss": "Stop-loss",
     "take_profit": "Take-profit",
-    "on_exit": "At the take-profit",
+    "trailing_stop": "Trailing stop",
+    "on_exit": "When one of these ends it",
+    "trailing_up": "Trail up",
+    "trailing_cap": "Highest level",
+    "trailing_hourly": "Steps an hour",
+    "reference": "Another pair",
     "trigger_price": "Start at",
     "btc_filter": "Buy only while BTC is stable",
 }
@@ -158,9 +165,7 @@ def _worked_out(form: DeployForm) -> Preview | None:
         return None
     wish = form.deployment()
     try:
-        found = preview.preview(
-            gateway_from_settings(), wish.symbol, wish.spec, stop_loss=wish.stop_loss
-        )
+        found = preview.of_deployment(gateway_from_settings(), wish)
     except InvalidGrid as error:
         form.add_error(error.field if error.field in form.fields else None, str(error))
     except Refused as error:

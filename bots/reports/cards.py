@@ -127,12 +127,13 @@ def _card(
         "price": _price(price),
         "change_24h": change,
         "range": {
-            "lower": plain(config.lower),
-            "upper": plain(config.upper),
+            "lower": ladder[0]["low"] if ladder else plain(config.lower),
+            "upper": ladder[-1]["high"] if ladder else plain(config.upper),
             "grids": config.grids,
             "spacing": config.spacing,
             "stop_loss": _money(config.stop_loss),
         },
+        "position": _position(bot, price),
         "capital": plain(config.capital),
         "cells": ladder,
         "resting": _resting(ladder),
@@ -159,6 +160,19 @@ def _state(bot: Bot) -> tuple[str, str, str]:
     return bot.state, bot.get_state_display(), bot.reason
 
 
+def _position(bot: Bot, price: Price | None) -> Report | None:
+    """Where the price stands to the ladder and for how long, on the exchange's clock."""
+    if not bot.range_state or bot.range_since is None:
+        return None
+    seconds = (price.time - bot.range_since).total_seconds() if price else 0
+    return {
+        "state": bot.range_state,
+        "since": iso(bot.range_since),
+        "seconds": max(0, round(seconds)),
+        "held_down": bot.held_down,
+    }
+
+
 def _price(price: Price | None) -> Report | None:
     if price is None:
         return None
@@ -173,11 +187,15 @@ def _price(price: Price | None) -> Report | None:
 
 def _ladder(cells: Sequence[Cell], orders: Sequence[Order]) -> list[Report]:
     resting = {order.cell: order for order in orders if not OrderStatus(order.status).is_closed}
-    return [_rung(cell, resting.get(cell.index)) for cell in cells]
+    by_price = sorted(cells, key=lambda cell: cell.low)
+    return [_rung(place, cell, resting.get(cell.index)) for place, cell in enumerate(by_price)]
 
 
-def _rung(cell: Cell, order: Order | None) -> Report:
-    """A cell and its order; without one, what it would want and why it does not."""
+def _rung(place: int, cell: Cell, order: Order | None) -> Report:
+    """A cell and its order; without one, what it would want and why it does not.
+
+    `index` is its place from below, `cell` the number in its client ids.
+    """
     side, buying = cell.side, cell.side == Side.BUY
     price = cell.low if buying else cell.high
     quantity = cell.quantity - cell.bought if buying else cell.held
@@ -186,7 +204,8 @@ def _rung(cell: Cell, order: Order | None) -> Report:
         side, price, quantity = order.side, order.price, order.quantity - order.filled
         status = "in flight" if order.status in IN_FLIGHT else "resting"
     return {
-        "index": cell.index,
+        "index": place,
+        "cell": cell.index,
         "low": plain(cell.low),
         "high": plain(cell.high),
         "wants": side,

@@ -13,10 +13,9 @@ from typing import Any
 from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
 
 from bots.backtest.replay import replay
-from bots.control import spec_of
 from bots.grid import accounting
-from bots.grid.outcome import Plan
 from bots.models import Bot, Cell, Fill, RoundTrip
+from bots.terms import plan_of
 from market import series
 from market.models import Instrument, MoneyField, Price
 from market.types import ONE, ZERO, milliseconds, plain
@@ -123,7 +122,7 @@ def capture(bot: Bot, now: datetime, grid_profit: Decimal) -> str | None:
     if not bars:
         return None
     pair = Instrument.objects.get(symbol=bot.symbol).to_domain()
-    return _share(grid_profit, replay(Plan(spec_of(config), pair), bars).grid_profit)
+    return _share(grid_profit, replay(plan_of(config, pair), bars).grid_profit)
 
 
 def _hold(bot: Bot, price: Price) -> str | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.models import Count, Q, Sum
 
-from bots.models import Bot, GridConfig, RoundTrip
+from bots.models import Bot, GridConfig, RoundTrip, Shift
 from bots.reports.history import iso, trip_row
 from market.types import ZERO, plain
 
@@ -29,7 +29,7 @@ def levels(bot: Bot, card: Card) -> list[Row]:
     rows = []
     for number, price in enumerate(prices):
         orders = [cell for cell in _around(cells, number) if _stands_at(cell, number)]
-        profit = earned.get(number - 1)
+        profit = earned.get(cells[number - 1]["cell"]) if number else None
         rows.append(
             {
                 "number": number,
@@ -72,9 +72,14 @@ def _is_last_below(card: Card, prices: Sequence[str], number: int) -> bool:
 
 
 def _earned(bot: Bot) -> dict[int, Decimal]:
-    """Profit of the running version's cells."""
-    trips = RoundTrip.objects.filter(config_id=bot.config_id).order_by().values("cell")
-    return {row["cell"]: row["sum"] for row in trips.annotate(sum=Sum("grid_profit"))}
+    """Profit of the running version's cells where they stand now."""
+    laid = {row.cell: row.trip for row in Shift.objects.filter(config_id=bot.config_id)}
+    trips = RoundTrip.objects.filter(config_id=bot.config_id).order_by()
+    earned: dict[int, Decimal] = {}
+    for cell, trip, profit in trips.values_list("cell", "trip", "grid_profit"):
+        if trip >= laid.get(cell, 0):
+            earned[cell] = earned.get(cell, ZERO) + profit
+    return earned
 
 
 def round_trips(bot: Bot) -> list[Row]:

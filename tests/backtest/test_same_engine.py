@@ -12,6 +12,7 @@ from bots.engine import OwnOrder, decide
 from bots.grid.cells import Grid, build
 from bots.grid.levels import InvalidGrid
 from bots.grid.outcome import Plan
+from bots.grid.trailing import Trail, Trailing
 from market.matching import met, path
 from market.types import ZERO, Fill, Order, OrderRequest, OrderStatus, Side, Tick, TimeInForce
 from risk.rules import FREE
@@ -29,6 +30,8 @@ class Whole:
     fills: list[Fill] = field(default_factory=list)
     trips: list = field(default_factory=list)
     booked: int = 0
+    trail: Trail | None = None
+    shifts: list = field(default_factory=list)
 
     def look(self, price: Decimal, time: int) -> None:
         """Decide and carry out until nothing is left to do."""
@@ -37,9 +40,14 @@ class Whole:
             news, self.booked = self.fills[self.booked :], len(self.fills)
             own = [OwnOrder(order, order.filled) for order in self.orders.values()]
             tick = Tick(self.plan.instrument.symbol, price, price, price, time)
-            decision = decide(self.grid, news, own, tick, FREE)
-            assert not decision.cancel
+            decision = decide(self.grid, news, own, tick, FREE, trail=self.trail)
             assert not decision.idle
+            if decision.shift is not None:
+                self.trail = self.trail.after(decision.shift)
+                self.shifts.append(decision.shift)
+            assert len(decision.cancel) <= (decision.shift is not None)
+            for order in decision.cancel:
+                self.orders[order.client_id] = replace(order, status=OrderStatus.CANCELLED)
             self.grid = decision.grid
             self.trips += decision.round_trips
             for name in decision.settled:
@@ -86,7 +94,7 @@ class Whole:
                 hit = met(list(self.orders.values()), start, end, self.plan.rule)
                 for order in hit:
                     self.fill(order, order.price, candle.time, self.plan.maker)
-                if hit:
+                if hit or self.trail is not None:
                     self.look(end, candle.time)
             last = candle.close
 
@@ -99,7 +107,10 @@ def bare(fill: Fill) -> Fill:
 def same(plan: Plan, candles) -> int:
     outcome = replay(plan, candles)
     whole = Whole(plan, build(NAME, plan.spec, plan.instrument, candles[0].open))
+    if plan.trailing is not None:
+        whole.trail = Trail(plan.spec, replace(plan.trailing, fee=plan.maker))
     whole.run(candles)
+    assert tuple(whole.shifts) == outcome.shifts
     assert [bare(fill) for fill in whole.fills] == [bare(fill) for fill in outcome.fills]
     assert whole.grid == outcome.grid
     assert tuple(whole.trips) == outcome.round_trips
@@ -113,10 +124,29 @@ def test_real_candles(case, rule):
     assert same(plan, candles_of(case)) >= case.least_fills
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(plans(), markets())
 def test_random_candles(plan, candles):
     try:
         same(plan, candles)
+    except InvalidGrid:
+        return
+
+
+@pytest.mark.parametrize(
+    ("case", "upper"), [(CASES[5], "0.9"), (CASES[7], "0.0000021")], ids=lambda it: str(it)[:20]
+)
+def test_real_candles_that_a_grid_follows_up(case, upper):
+    case = replace(case, upper=Decimal(upper))
+    plan = replace(plan_of(case, "geometric", "quote", "nearest", "through"), trailing=Trailing())
+    same(plan, candles_of(case))
+    assert len(replay(plan, candles_of(case)).shifts) > 5
+
+
+@settings(max_examples=150, deadline=None)
+@given(plans(), markets())
+def test_random_candles_that_a_grid_follows_up(plan, candles):
+    try:
+        same(replace(plan, trailing=Trailing(hourly=3)), candles)
     except InvalidGrid:
         return

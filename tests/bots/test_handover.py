@@ -32,19 +32,6 @@ def bot(simulator: RunningSimulator) -> Bot:
     return control.deploy(wish, by="tests")
 
 
-@pytest.fixture
-def tick(bot: Bot, exchange: Gateway) -> Callable[[], None]:
-    """Sweep and tick, as the beat does, until nothing is new."""
-
-    def settle() -> None:
-        for _ in range(6):
-            reconcile.sweep(exchange)
-            runner.run_once(bot.pk, exchange, lambda _: None)
-        bot.refresh_from_db()
-
-    return settle
-
-
 def move(simulator: RunningSimulator, price: int) -> None:
     """Move the price and let our own copy of it age."""
     simulator.step({"BTCUSDT": str(price)}, 60)

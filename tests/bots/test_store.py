@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from bots import control, store
+from bots import control, store, terms
 from bots.books import facts
 from bots.engine import Decision, decide
 from bots.grid.cells import build
@@ -146,7 +146,7 @@ def test_a_pause_waits_for_the_buy_on_the_wire(running: Bot, settings: object) -
 def test_a_bot_that_is_still_deploying_pauses_and_builds_its_cells_paused(bot: Bot) -> None:
     control.pause(bot, by="ann")
     lease = store.take_lease(bot.pk)
-    grid = build(bot.config.grid_name, control.spec_of(bot.config), BTC, D(54000))
+    grid = build(bot.config.grid_name, terms.spec_of(bot.config), BTC, D(54000))
     store.create_cells(lease, grid, deployed=1_700_000_000_000)
     bot.refresh_from_db()
     assert bot.state == Bot.State.PAUSED

@@ -28,12 +28,14 @@ class Run:
         self.trips: list = []
         self.seen = 0
         self.decision = None
+        self.trail = None
 
     def look(self, limits: Limits = FREE) -> None:
         """One tick: decide and carry out."""
         fills, self.seen = self.book.fills[self.seen :], len(self.book.fills)
         price = tick(self.book.price, self.grid.instrument)
-        self.decision = decide(self.grid, fills, self.book.unsettled(), price, limits)
+        orders = self.book.unsettled()
+        self.decision = decide(self.grid, fills, orders, price, limits, trail=self.trail)
         self.grid = self.decision.grid
         self.trips += self.decision.round_trips
         self.book.carry_out(self.decision)

@@ -15,6 +15,7 @@ from bots.backtest.replay import replay
 from bots.backtest.report import figures, report
 from bots.grid.levels import GridSpec, InvalidGrid, Sizing, Spacing
 from bots.grid.outcome import Outcome, Plan
+from bots.grid.trailing import HOURLY, Trailing
 from bots.progress import shown
 from integrations.bybit.simulator.pairs import load_pairs
 from market.candlefile import HEADER, CandleFile, CandleFileError
@@ -46,6 +47,9 @@ class Command(BaseCommand):
         add("--maker", default="0.001", metavar="SHARE", help="fee of resting orders")
         add("--taker", default="0.001", metavar="SHARE", help="fee of the purchase at the start")
         add("--reserve", default="0.05", metavar="SHARE", help="of the capital, never in orders")
+        add("--trailing-up", action="store_true", help="follow a rising price, cell by cell")
+        add("--trailing-cap", metavar="PRICE", help="no level goes above it")
+        add("--trailing-hourly", default=str(HOURLY), metavar="N", help="most steps in an hour")
         add("--path", choices=["nearest", "color"], default="nearest", help="way inside a bar")
         add("--fill", choices=["through", "touch"], default="through", help="when an order fills")
         add("--tick", metavar="STEP", help="price step; known pairs have theirs")
@@ -89,6 +93,20 @@ def _plan(given: dict[str, Any]) -> Plan:
         taker=_number("--taker", given["taker"], ZERO, MOST_FEE),
         path=given["path"],
         rule=given["fill"],
+        trailing=_trailing(given),
+    )
+
+
+def _trailing(given: dict[str, Any]) -> Trailing | None:
+    cap = given["trailing_cap"]
+    if not given["trailing_up"]:
+        if cap is not None:
+            raise CommandError("--trailing-cap is for a grid that trails: add --trailing-up")
+        return None
+    hourly = _number("--trailing-hourly", given["trailing_hourly"], Decimal(1), Decimal(1000))
+    return Trailing(
+        cap=None if cap is None else _number("--trailing-cap", cap, LEAST, ANY),
+        hourly=int(hourly),
     )
 
 
