@@ -1,17 +1,23 @@
-"""What an edit would do: the truth about the new version, and which orders and coins it touches."""
+"""What an edit would do: the truth about the new version, and which orders and coins it touches.
+
+A re-centring is an edit of the range, so that the price of this moment lies in its middle.
+"""
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
 from bots import handover, runner, store
-from bots.control import changed
+from bots.control import NotPossible, changed
 from bots.engine import decide
 from bots.grid.cells import Grid
+from bots.grid.levels import InvalidGrid, Spacing
 from bots.models import Bot, GridConfig
-from bots.preview import Preview, preview, report
+from bots.preview import DEFAULT_FEES, PRICE_AGE, Preview, preview, report
+from bots.terms import bounds_of
+from market import ingest
 from market.exchange import Exchange
-from market.types import ZERO, Order, OrderRequest, plain
+from market.types import ONE, ZERO, Order, OrderRequest, plain
 
 Report = dict[str, Any]
 
@@ -27,10 +33,35 @@ def look_at(exchange: Exchange, bot: Bot, changes: Mapping[str, Any]) -> tuple[P
     return found, {**report(found), "edit": _touched(bot, to_be, found)}
 
 
+def centred(exchange: Exchange, bot: Bot) -> Mapping[str, Decimal]:
+    """The range as wide as it is now, by its spacing, with the newest price in its middle.
+
+    Raises NotPossible for a bot without a grid, InvalidGrid when such a range has no place above
+    zero, ExchangeError when the market is not known.
+    """
+    if bot.config is None:
+        raise NotPossible(f"{bot.name} has no grid yet; deploy one")
+    instrument = ingest.instrument(exchange, bot.symbol)
+    price = ingest.fresh_price(exchange, bot.symbol, PRICE_AGE).last
+    lower, upper = bounds_of(bot.config)
+    if bot.config.spacing == Spacing.GEOMETRIC:
+        low = instrument.price(price / (upper / lower).sqrt())
+        high = instrument.price(low * upper / lower)
+    else:
+        low = instrument.price(price - (upper - lower) / 2)
+        high = low + upper - lower
+    if low <= 0:
+        raise InvalidGrid(
+            "lower", f"a range of {plain(upper - lower)} around {plain(price)} would begin below 0"
+        )
+    return {"lower": low, "upper": high}
+
+
 def _touched(bot: Bot, to_be: GridConfig, found: Preview) -> Report:
     loaded = store.load(bot.config, found.instrument) if bot.config else None
     if loaded is None or bot.config is None:
-        return {"version": to_be.version, "kept": [], "cancelled": [], "placed": [], "coins": []}
+        nothing = ("kept", "cancelled", "placed", "coins")
+        return {"version": to_be.version, **{name: [] for name in nothing}, "sales": None}
     limits = runner.limits_of(bot)
     plan = handover.plan(loaded, bot.config, to_be, found.tick, limits)
     after = decide(plan.heir, (), (), found.tick, limits)
@@ -42,7 +73,29 @@ def _touched(bot: Bot, to_be: GridConfig, found: Preview) -> Report:
         "cancelled": [_order(order) for order in plan.decision.cancel],
         "placed": [_order(order) for order in after.place if order.client_id not in taken],
         "coins": list(_coins(plan.decision.grid, plan.heir)),
+        "sales": _sales(plan.decision.grid, plan.heir),
     }
+
+
+def _sales(before: Grid, after: Grid) -> Report:
+    """What all coins held would earn against their cost, sold at their cells' levels; after fees.
+
+    `loss` is the sum of those cells of the new version that would sell below their cost: that is
+    what the edit makes real as they sell.
+    """
+    will = list(_results(after))
+    return {
+        "before": plain(sum(_results(before), ZERO)),
+        "after": plain(sum(will, ZERO)),
+        "loss": plain(sum((result for result in will if result < 0), ZERO)),
+    }
+
+
+def _results(grid: Grid) -> Iterable[Decimal]:
+    for cell in grid.cells:
+        sold = grid.instrument.quantity(cell.held)
+        if sold:
+            yield cell.proceeds + sold * cell.high * (ONE - DEFAULT_FEES.maker) - cell.cost
 
 
 def _order(order: Order | OrderRequest) -> Report:

@@ -10,8 +10,9 @@ from django.db import DatabaseError, InterfaceError, connection
 
 from bots import live
 from bots.books import facts
-from bots.models import Bot
+from bots.models import Bot, GridConfig
 from bots.safety.stoploss import StopLosses
+from bots.terms import references_of
 from integrations.bybit import quotes, wire
 from integrations.bybit.fields import MalformedMessage, Row, records
 from integrations.bybit.streams import Connected, Disconnected, Event, Message
@@ -53,14 +54,16 @@ class Intake:
         self._feeds: set[str] = set()  # those that are connected
 
     def wait_for_symbols(self, stopping: threading.Event) -> Sequence[str]:
-        """The pairs to follow: those of all bots, as soon as there is one."""
+        """The pairs to follow: those of all bots and their references, as soon as there is one."""
         while not stopping.is_set():
             for slug, symbol in Bot.objects.values_list("slug", "symbol"):
                 self._slugs.setdefault(symbol, []).append(slug)
             if self._slugs:
                 break
             stopping.wait(1)
-        return sorted(self._slugs)
+        configs = GridConfig.objects.filter(pk__in=Bot.objects.values("config"))
+        looked_at = {pair for config in configs for pair in references_of(config)}
+        return sorted(self._slugs.keys() | looked_at)
 
     def run(self, events: "queue.Queue[Event]", stopping: threading.Event) -> None:
         """Read until told to stop."""

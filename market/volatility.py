@@ -87,12 +87,13 @@ def realised(candles: Sequence[Candle]) -> Decimal | None:
 
 @dataclass(frozen=True, slots=True)
 class StabilityRule:
-    """When BTC counts as unstable, and when as stable again: two thresholds, so it cannot flap."""
+    """When a coin counts as unstable, and when as stable again: two thresholds, so no flapping."""
 
     closes_at: Decimal = Decimal("0.02")  # |return over the window| from here on closes
     opens_below: Decimal = Decimal("0.01")  # and less than this, for `calm_ms`, opens
     window_ms: int = 60 * MINUTE_MS
     calm_ms: int = 15 * MINUTE_MS
+    name: str = "BTC"  # whose prices these are, for the reasons
 
 
 BTC_STABLE = StabilityRule()
@@ -108,7 +109,7 @@ class Stability:
     calm_since: int | None = None
 
 
-UNKNOWN = Stability(stable=False, reason="nothing is known of BTC yet", time=0)
+UNKNOWN = Stability(stable=False, reason="nothing is known of it yet", time=0)
 
 
 def observe(
@@ -150,13 +151,13 @@ def _trouble(
 ) -> str:
     minutes = rule.window_ms // MINUTE_MS
     if not fresh:
-        return "BTC's price is stale"
+        return f"{rule.name}'s price is stale"
     if stop_loss is not None and price < stop_loss:
-        return f"BTC is below its stop-loss of {plain(stop_loss)}"
+        return f"{rule.name} is below its stop-loss of {plain(stop_loss)}"
     if moved is None:
-        return f"BTC's price of {minutes} minutes ago is not known"
+        return f"{rule.name}'s price of {minutes} minutes ago is not known"
     if moved >= rule.closes_at:
-        return f"BTC moved {moved * 100:.2f} % in {minutes} minutes"
+        return f"{rule.name} moved {moved * 100:.2f} % in {minutes} minutes"
     return ""
 
 

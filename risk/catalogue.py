@@ -30,6 +30,13 @@ KINDS = (
         SELLS,
         "when the bot runs again",
     ),
+    Kind(
+        "trailing stop",
+        "last trade and best bid are both further below the highest price since the bot began "
+        "than its trailing stop allows",
+        SELLS,
+        "when the bot runs again",
+    ),
     Kind("exit", "a sale at the market takes more than 30 s", ALARMS, "when the bot has left"),
     Kind(
         "volatility",

@@ -77,12 +77,16 @@ class DeployBody(Strict):
 
 
 class EditBody(Strict):
-    """A bot and what of its grid is to be another way; the rest stays."""
+    """A bot and what of its grid is to be another way; the rest stays.
+
+    `recentre` moves the range so that the price of this moment lies in its middle.
+    """
 
     shape: ClassVar[Mapping[str, Any]] = {
         "example": {"bot": "btc-usdt", "upper": "99500", "dry_run": True}
     }
     bot = Slug()
+    recentre = Flag(default=False)
     lower = Money(required=False)
     upper = Money(required=False)
     grids = Whole(min_value=FEWEST_GRIDS, max_value=MOST_GRIDS, required=False)
@@ -101,6 +105,11 @@ class EditBody(Strict):
     btc_filter = Flag(required=False)
     reference = Symbol(required=False, allow_blank=True)
     dry_run = Flag(default=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["recentre"] and not attrs.keys().isdisjoint({"lower", "upper"}):
+            raise ValidationError({"recentre": "it gives lower and upper itself: leave them out"})
+        return attrs
 
     def validate_bot(self, value: str) -> Bot:
         return Bot.objects.select_related("config", "next_config").get(slug=known_slug(value))
@@ -132,7 +141,10 @@ class Deploy(APIView):
     def _edit(self, request: Request) -> Response:
         changes = told(request, EditBody)
         bot, dry_run = changes.pop("bot"), changes.pop("dry_run")
-        found, card = edits.look_at(gateway_from_settings(), bot, changes)
+        exchange = gateway_from_settings()
+        if changes.pop("recentre"):
+            changes |= edits.centred(exchange, bot)
+        found, card = edits.look_at(exchange, bot, changes)
         if dry_run:
             return Response(card)
         for objection in found.objections:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from bots.pages import about, audit, backtests, bot, grid, kill, market, orders, risk
+from bots.pages import about, audit, backtests, bot, grid, kill, market, orders, recentre, risk
 
 urlpatterns = [
     path("health/", about.health_page, name="health"),
@@ -31,5 +31,6 @@ urlpatterns = [
     path("bots/new/", grid.new, name="new"),
     path("bots/<slug:slug>/", bot.page, name="bot"),
     path("bots/<slug:slug>/figures/<slug:name>/", bot.figure, name="figure"),
+    path("bots/<slug:slug>/recentre/", recentre.recentre, name="recentre"),
     path("bots/<slug:slug>/stop/", bot.stop, name="stop"),
 ]

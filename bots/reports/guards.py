@@ -37,6 +37,7 @@ TITLES: Mapping[str, str] = {
     "volatility": "Volatility",
     "BTC gate": "BTC filter",
     "stop-loss": "Stop-loss",
+    "trailing stop": "Trailing stop",
     "exit": "Leaving the market",
     "ticks": "Attention",
     "feed": "Prices",

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from bots.books import facts
 from bots.models import Bot
+from bots.terms import BTC, references_of
 from integrations.bybit.session import FAILURES, Outcome, Told
 from market.types import moment
 from risk import audit, halts
@@ -17,7 +18,7 @@ from risk.models import Guard, GuardEvent
 
 log = logging.getLogger(__name__)
 
-BTC_FILTERED = "btc-filtered"  # the subject of every bot that buys only while BTC is stable
+BTC_FILTERED = "btc-filtered"  # the subject of bots that buy only while BTC is stable
 WHO = "watchdog"
 _LOUD = {Level.TRIPPED: logging.CRITICAL, Level.WARNING: logging.WARNING}
 
@@ -25,9 +26,14 @@ _LOUD = {Level.TRIPPED: logging.CRITICAL, Level.WARNING: logging.WARNING}
 def subjects_of(bot: Bot) -> list[str]:
     """The subjects whose halts and gates concern a bot."""
     found = [bot.subject, f"pair:{bot.symbol}"]
-    if bot.config is not None and bot.config.btc_filter:
-        found.append(BTC_FILTERED)
+    if bot.config is not None:
+        found += [gate_of(reference) for reference in references_of(bot.config)]
     return found
+
+
+def gate_of(reference: str) -> str:
+    """The subject of every bot that buys only while this pair is stable."""
+    return BTC_FILTERED if reference == BTC else f"stable:{reference}"
 
 
 def counted_in(tally: Tally) -> Told:

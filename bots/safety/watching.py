@@ -13,8 +13,9 @@ from django.utils import timezone
 from bots.books import ledger
 from bots.models import Bot, CapitalMove
 from bots.safety import guarding
-from bots.safety.guarding import BTC_FILTERED, standing, tier_of
-from bots.safety.stoploss import StopLosses
+from bots.safety.guarding import standing, tier_of
+from bots.safety.stoploss import STOP_LOSS, TRAILING_STOP, StopLosses
+from bots.terms import references_of
 from market import series
 from market.models import Price
 from market.types import ZERO
@@ -25,7 +26,6 @@ from risk.models import EquityPoint, Guard, Policy
 
 log = logging.getLogger(__name__)
 
-BTC = "BTCUSDT"
 DAY_BARS, LATELY_BARS, HOURS_BARS = 24 * 60, 30, 4 * 60
 PRICE_AGE = timedelta(seconds=5)  # an older price stops nothing
 EXIT_WITHIN_S = Decimal(30)  # a sale at the market that takes longer is an alarm
@@ -68,8 +68,9 @@ class Watch:
         if time.monotonic() - self._summed > EQUITY_EVERY_S:
             self._summed = time.monotonic()
             _judge_equity(thresholds)
-        if any(bot.config and bot.config.btc_filter for bot in bots):
-            guarding.note(_btc_gate(prices.get(BTC), bots, thresholds))
+        looked_at = {pair for bot in bots if bot.config for pair in references_of(bot.config)}
+        for pair in sorted(looked_at):
+            guarding.note(_gate(pair, prices.get(pair), bots, thresholds))
         self._judge_kill()
         self._judge_silence(bots, thresholds)
         self._judge_stops(prices)
@@ -160,11 +161,12 @@ def _judge_exits() -> None:
         begun = bot.state_since if bot in leaving else None
         seconds = Decimal(round((now - begun).total_seconds())) if begun else ZERO
         guarding.note(guards.overdue("exit", subject, seconds, limit=EXIT_WITHIN_S))
-    for guard in Guard.objects.filter(name="stop-loss", state=Guard.State.TRIPPED):
+    stops = (STOP_LOSS, TRAILING_STOP)
+    for guard in Guard.objects.filter(name__in=stops, state=Guard.State.TRIPPED):
         runs = guard.subject in bots and bots[guard.subject].state == Bot.State.RUNNING
         if runs:
             guarding.note(
-                Reading("stop-loss", guard.subject, None, guard.limit, "quote", Level.CLEAR)
+                Reading(guard.name, guard.subject, None, guard.limit, "quote", Level.CLEAR)
             )
 
 
@@ -211,29 +213,31 @@ def net_deposits() -> Decimal | None:
     return sum((amount * worth[coin] for coin, amount in moves.items() if amount), ZERO)
 
 
-def _btc_gate(price: Price | None, bots: list[Bot], thresholds: Policy) -> Reading:
-    """Whether bots with the BTC filter may buy."""
+def _gate(pair: str, price: Price | None, bots: list[Bot], thresholds: Policy) -> Reading:
+    """Whether bots that look at this pair may buy: only while it is stable."""
+    coin = pair.removesuffix("USDT")
     fresh = price is not None and timezone.now() - price.received_at < timedelta(
         seconds=thresholds.stream_silence
     )
-    stops = [b.config.stop_loss for b in bots if b.symbol == BTC and b.config]
+    stops = [b.config.stop_loss for b in bots if b.symbol == pair and b.config]
     stop_loss = max((stop for stop in stops if stop is not None), default=None)
     rule = StabilityRule(
         closes_at=thresholds.btc_closes,
         opens_below=thresholds.btc_opens,
         calm_ms=thresholds.btc_calm_minutes * MINUTE_MS,
+        name=coin,
     )
     if price is None:
-        reason, moved = "BTC's price is not known", None
+        reason, moved = f"{coin}'s price is not known", None
     else:
         tick = price.to_domain()
-        bars = series.read(BTC, "1", tick.time, HOURS_BARS)
+        bars = series.read(pair, "1", tick.time, HOURS_BARS)
         found = stability(bars, tick.time, tick.last, stop_loss=stop_loss, fresh=fresh, rule=rule)
         reason = found.reason
         hour = [bar for bar in bars if tick.time - bar.time <= 61 * MINUTE_MS]
         moved = abs(tick.last / hour[0].open - 1) if hour else None
     level = Level.TRIPPED if reason else Level.CLEAR
     return Reading(
-        "BTC gate", BTC_FILTERED, moved, thresholds.btc_closes, "share an hour", level,
-        f"buys withheld: {reason}" if reason else "", no_buys=True,
+        f"{coin} gate", guarding.gate_of(pair), moved, thresholds.btc_closes, "share an hour",
+        level, f"buys withheld: {reason}" if reason else "", no_buys=True,
     )  # fmt: skip

@@ -83,6 +83,43 @@ def test_a_paused_bot_is_stopped_too(transactional_db: None) -> None:
     assert fed(StopLosses(), tick("94000")) == [bot.pk]
 
 
+@pytest.mark.parametrize("way", Bot.Exit)
+def test_it_leaves_as_the_config_says(transactional_db: None, way: Bot.Exit) -> None:
+    bot = BotFactory(config__on_exit=way)
+    assert fed(StopLosses(), tick("94000")) == [bot.pk]
+    bot.refresh_from_db()
+    assert (bot.state, bot.exit) == (Bot.State.STOPPING, way)
+
+
+def test_a_trailing_stop_follows_the_highest_price_and_survives_a_restart(
+    transactional_db: None,
+) -> None:
+    """3 % below 100,000 is 97,000; at 97,000 it is not below, and the bid alone does not fire."""
+    bot = BotFactory(config__stop_loss=None, config__trailing_stop=D("0.03"))
+    stops = StopLosses()
+    assert fed(stops, tick("97500"), tick("99000", time=2), tick("100000", time=3)) == []
+    stops._read = float("-inf")
+    assert fed(stops, tick("98000", time=4)) == []
+    bot.refresh_from_db()
+    assert bot.highest == 100_000
+    again = StopLosses()
+    assert fed(again, tick("97000", time=5), tick("97100", bid="96900", time=6)) == []
+    assert fed(again, tick("96999", time=7)) == [bot.pk]
+    bot.refresh_from_db()
+    assert (bot.state, bot.exit) == (Bot.State.STOPPING, Bot.Exit.SELL)
+    assert "trailing stop 97000, 100000 was its highest price" in bot.reason
+    assert Guard.objects.get(name="trailing stop").limit == 97_000
+
+
+def test_a_bot_that_waits_for_its_trigger_has_no_highest_price_yet(transactional_db: None) -> None:
+    bot = BotFactory(
+        state=Bot.State.DEPLOYING, config__stop_loss=None, config__trailing_stop=D("0.03")
+    )
+    assert fed(StopLosses(), tick("97000"), tick("90000", time=2)) == []
+    bot.refresh_from_db()
+    assert (bot.state, bot.highest) == (Bot.State.DEPLOYING, None)
+
+
 def test_btc_falls_through_it_sold_stopped_and_pepe_buys_no_more(
     four: None, simulator: RunningSimulator, exchange: Gateway
 ) -> None:

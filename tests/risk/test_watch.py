@@ -300,6 +300,34 @@ def test_the_btc_gate_closes_and_opens(pairs: list[Bot]) -> None:
     assert standing("BTC gate", "btc-filtered") is Level.CLEAR
 
 
+def test_any_pair_can_be_the_reference(pairs: list[Bot]) -> None:
+    """A bot that names ETH buys while ETH is stable, whatever BTC does; both can be asked for."""
+    minutes("ETHUSDT", *["3000"] * 90)
+    PriceFactory(symbol="ETHUSDT", last=D(3000), time=NOON)
+    one = BotFactory(symbol="MNTUSDT", config__reference="ETHUSDT", config__stop_loss=None)
+    both = BotFactory(
+        symbol="DOGEUSDT", config__reference="ETHUSDT", config__btc_filter=True,
+        config__stop_loss=None,
+    )  # fmt: skip
+    Watch().judge()
+    assert standing("ETH gate", "stable:ETHUSDT") is Level.CLEAR
+    Price.objects.filter(symbol="ETHUSDT").update(last=D(2930))
+    Watch().judge()
+    assert standing("ETH gate", "stable:ETHUSDT") is Level.TRIPPED
+    assert "ETH moved 2.33 %" in limits(one).no_buys
+    assert "ETH gate" in limits(both).no_buys
+    assert limits(both).no_sells == ""
+    assert limits(pairs[1]).no_buys == ""
+    Price.objects.filter(symbol="ETHUSDT").update(last=D(3000))
+    crash("BTCUSDT", "0.98")
+    Price.objects.filter(symbol="BTCUSDT").update(last=D("95060"))
+    Candle.objects.filter(symbol="ETHUSDT").delete()
+    minutes("ETHUSDT", *["3000"] * 90)
+    Watch().judge()
+    assert limits(one).no_buys == ""
+    assert "BTC gate" in limits(both).no_buys
+
+
 def test_a_stale_btc_price_closes_the_gate(pairs: list[Bot]) -> None:
     BotFactory(symbol="DOGEUSDT", config__btc_filter=True, looked_at=timezone.now())
     Price.objects.filter(symbol="BTCUSDT").update(
