@@ -8,12 +8,13 @@ from decimal import Decimal
 from typing import Any
 
 from bots import handover, runner, store
+from bots.books import fees
 from bots.control import NotPossible, changed
 from bots.engine import decide
 from bots.grid.cells import Grid
 from bots.grid.levels import InvalidGrid, Spacing
 from bots.models import Bot, GridConfig
-from bots.preview import DEFAULT_FEES, PRICE_AGE, Preview, preview, report
+from bots.preview import PRICE_AGE, Preview, preview, report
 from bots.terms import bounds_of
 from market import ingest
 from market.exchange import Exchange
@@ -30,7 +31,8 @@ def look_at(exchange: Exchange, bot: Bot, changes: Mapping[str, Any]) -> tuple[P
     """
     to_be = changed(bot, changes)
     found = preview(exchange, bot.symbol, to_be, instead_of=bot)
-    return found, {**report(found), "edit": _touched(bot, to_be, found)}
+    maker = fees.rates(exchange, bot.symbol).maker
+    return found, {**report(found), "edit": _touched(bot, to_be, found, maker)}
 
 
 def centred(exchange: Exchange, bot: Bot) -> Mapping[str, Decimal]:
@@ -57,7 +59,7 @@ def centred(exchange: Exchange, bot: Bot) -> Mapping[str, Decimal]:
     return {"lower": low, "upper": high}
 
 
-def _touched(bot: Bot, to_be: GridConfig, found: Preview) -> Report:
+def _touched(bot: Bot, to_be: GridConfig, found: Preview, maker: Decimal) -> Report:
     loaded = store.load(bot.config, found.instrument) if bot.config else None
     if loaded is None or bot.config is None:
         nothing = ("kept", "cancelled", "placed", "coins")
@@ -73,29 +75,29 @@ def _touched(bot: Bot, to_be: GridConfig, found: Preview) -> Report:
         "cancelled": [_order(order) for order in plan.decision.cancel],
         "placed": [_order(order) for order in after.place if order.client_id not in taken],
         "coins": list(_coins(plan.decision.grid, plan.heir)),
-        "sales": _sales(plan.decision.grid, plan.heir),
+        "sales": _sales(plan.decision.grid, plan.heir, maker),
     }
 
 
-def _sales(before: Grid, after: Grid) -> Report:
+def _sales(before: Grid, after: Grid, maker: Decimal) -> Report:
     """What all coins held would earn against their cost, sold at their cells' levels; after fees.
 
     `loss` is the sum of those cells of the new version that would sell below their cost: that is
     what the edit makes real as they sell.
     """
-    will = list(_results(after))
+    will = list(_results(after, maker))
     return {
-        "before": plain(sum(_results(before), ZERO)),
+        "before": plain(sum(_results(before, maker), ZERO)),
         "after": plain(sum(will, ZERO)),
         "loss": plain(sum((result for result in will if result < 0), ZERO)),
     }
 
 
-def _results(grid: Grid) -> Iterable[Decimal]:
+def _results(grid: Grid, maker: Decimal) -> Iterable[Decimal]:
     for cell in grid.cells:
         sold = grid.instrument.quantity(cell.held)
         if sold:
-            yield cell.proceeds + sold * cell.high * (ONE - DEFAULT_FEES.maker) - cell.cost
+            yield cell.proceeds + sold * cell.high * (ONE - maker) - cell.cost
 
 
 def _order(order: Order | OrderRequest) -> Report:
