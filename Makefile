@@ -21,7 +21,7 @@ SPREAD := -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 FIND_CHROMIUM := { command -v chromium || command -v chromium-browser || command -v google-chrome; }
 
-.PHONY: help run shots plotly test test-all test-timescale faults bench lint lock browser
+.PHONY: help nightly run shots plotly test test-all test-timescale faults bench lint lock browser
 .DEFAULT_GOAL := help
 
 help:
@@ -29,6 +29,7 @@ help:
 	@echo "make test   run the whole suite; ARGS=\"-k words\" chooses tests"
 	@echo "make test-timescale   the storage tests on a real TimescaleDB, built on the spot"
 	@echo "make faults 500 random fault runs, with figures; ARGS=\"--runs 50 --seed 7 --verbose\""
+	@echo "make nightly a grid's life at random to a million steps, with figures; ARGS=\"--minutes 10\""
 	@echo "make bench  one JSON line per benchmark; ARGS=\"candles\" chooses"
 	@echo "make shots  a picture of every page, into var/shots"
 	@echo "make plotly build the charts' bundle anew (docs/charts.md)"
@@ -54,6 +55,10 @@ test-timescale: $(DEV)
 # Two bots, five simulated minutes, whatever can go wrong; seeds that failed are printed.
 faults: $(DEV)
 	@exec $(BIN)/python -m tests.faults --jobs 2 $(ARGS)
+
+# Prices, part fills, lost news, restarts, edits, pauses, gates, trailing: what must hold, holds.
+nightly: $(DEV)
+	@exec $(BIN)/python -m tests.grid $(ARGS)
 
 bench: $(DEV)
 	@exec $(BIN)/python -m bench $(ARGS)
