@@ -12,7 +12,9 @@ from bots.models import Bot, Order
 from bots.safety import guarding
 from bots.safety.stoploss import StopLosses
 from bots.safety.watching import Watch
+from integrations import history
 from integrations.bybit.gateway import Gateway
+from market import ingest
 from market.exchange import ExchangeError
 from market.models import Price
 from market.types import Side, Tick
@@ -214,3 +216,31 @@ def test_the_watchdog_judges_kept_prices_while_the_stream_is_away(bot: Bot) -> N
     bot.refresh_from_db()
     assert bot.state == Bot.State.STOPPING
     assert guarding.standing("stop-loss", bot.subject) == "tripped"
+
+
+def test_pepe_is_held_through_a_move_of_btc_and_released_after_a_calm(
+    four: None, simulator: RunningSimulator, exchange: Gateway
+) -> None:
+    """Minutes from the exchange, guards, limits, ticks and the exchange's own list of orders."""
+    pepe = Bot.objects.get(slug="pepe-usdt")
+
+    def kinds_after(seconds: int, btc: str) -> set[str]:
+        simulator.step({**PRICES, "BTCUSDT": btc}, seconds)
+        history.repair(exchange, "BTCUSDT")
+        ingest.record_prices([exchange.tick(symbol) for symbol in PRICES])
+        Watch().judge()
+        rest(exchange)
+        rest(exchange)
+        ours = [name for name in open_ours(simulator) if name.startswith(pepe.tag)]
+        return {name.split("-")[3] for name in ours}
+
+    kinds_after(3_600, "97000")
+    assert kinds_after(1_200, "97000") == {"B", "S"}, "an hour and more of calm"
+    assert kinds_after(180, "95000") == {"S"}, "held: BTC moved 2.06 %"
+    assert "BTC moved 2.06 % in 60 minutes" in Guard.objects.get(name="BTC gate").did
+    cells = pepe.config.cells.filter(side=Side.BUY)
+    assert all("BTC gate" in cell.reason for cell in cells), "each withheld buy says why"
+    assert kinds_after(1_800, "95000") == {"S"}, "the hour still holds the move"
+    kinds_after(1_980, "95000")
+    assert kinds_after(960, "95000") == {"B", "S"}, "released after a quarter of calm"
+    assert Guard.objects.get(name="BTC gate").state == "clear"
