@@ -1,13 +1,22 @@
-"""A flash crash through every level in one message, and back."""
+"""Scenarios on the simulator: a flash crash through every level, errors of the API."""
 
 import time
 from decimal import Decimal
 
+import pytest
+import requests
+
 from bots import control, runner, seeds
 from bots.books import facts, reconcile
 from bots.models import Bot, Fill, Order
+from bots.safety import guarding
+from bots.safety.watching import Watch
+from integrations.bybit.account import gateway_from_settings
 from integrations.bybit.gateway import Gateway
+from market.exchange import Unresolved
 from market.types import OPEN, Side
+from risk import halts
+from risk.calls import Rate, Tally, rate
 from risk.rules import Limits, halted, leaving, ranked, withheld
 from tests.risk.conftest import PRICES, open_ours, rest
 from tests.simulator.fixture import RunningSimulator
@@ -43,6 +52,29 @@ def test_a_flash_crash_through_twelve_levels_in_one_message(
     assert bot.round_trips.count() == 12
     bot.refresh_from_db()
     assert bot.state == Bot.State.RUNNING
+
+
+@pytest.mark.parametrize(
+    ("made", "kills"), [(Rate(100, 3), True), (Rate(100, 2), False), (Rate(20, 3), False)]
+)
+def test_api_errors_on_the_wire(
+    transactional_db: None, simulator: RunningSimulator, exchange: Gateway, made: Rate, kills: bool
+) -> None:
+    """3 % of 100 calls answered by 10016 are a kill; 2 % are not, nor is any share of 20 calls."""
+    tally = Tally()
+    counted = gateway_from_settings(alone=True, told=guarding.counted_in(tally))
+    fault = {"kind": "code", "at": "/v5/order/cancel", "code": 10016, "count": made.failures}
+    answer = requests.post(f"{simulator.rest_url}/sim/faults", json={"on": [fault]}, timeout=10)
+    assert answer.ok, answer.text
+    for _ in range(made.failures):
+        with pytest.raises(Unresolved):
+            counted.cancel("BTCUSDT", "gabcdefgv1-1-0-B-0")
+    for _ in range(made.calls - made.failures):
+        counted.server_time_ms()
+    tally.write()
+    Watch().judge()
+    assert rate() == made
+    assert (halts.killed() is not None) == kills
 
 
 def test_the_fixed_order_of_priorities() -> None:
