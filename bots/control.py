@@ -23,7 +23,7 @@ from risk import audit
 State = Bot.State
 _ACTS = {State.PAUSED: "pause", State.RUNNING: "resume", State.STOPPING: "stop"}
 _TAG_ALPHABET = string.ascii_lowercase + string.digits
-_OF_ONE_VERSION = ("id", "version", "trailed", "created_at", "created_by")
+_OF_ONE_VERSION = ("id", "version", "trailed", "began_at", "created_at", "created_by")
 _RANGE_LOCK = 7_206  # one range is given out at a time
 _MOVED = ["state", "exit", "reason", "state_since", "news", "next_config"]
 _IN_FLIGHT_PATIENCE = timedelta(seconds=10)

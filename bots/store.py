@@ -18,6 +18,7 @@ from bots.grid import accounting, cells, ids
 from bots.grid.trailing import Shift, Trail
 from bots.terms import trail_of
 from market import types
+from market.merge import market_clock
 from market.types import ZERO, OrderStatus
 from risk import audit
 
@@ -105,10 +106,13 @@ def create_cells(lease: Lease, grid: cells.Grid, deployed: int) -> None:
                 "state", "reason", "state_since", "deployed_at", "highest", "range_state",
             ]
         )  # fmt: skip
+        _begin(bot.config_id, bot.deployed_at)
 
 
 def create_successor(config: rows.GridConfig, grid: cells.Grid) -> None:
     """Keep the grid of a version that succeeds another, and what it began with."""
+    clock = market_clock()
+    _begin(config.pk, types.moment(clock) if clock else timezone.now())
     rows.Cell.objects.bulk_create(rows.Cell(config=config, **_facts(cell)) for cell in grid.cells)
     rows.Opening.objects.bulk_create(
         rows.Opening(config=config, **{name: getattr(cell, name) for name in rows.Opening.FACTS})
@@ -121,6 +125,11 @@ def note_position(lease: Lease, position: cells.Position, time: int) -> None:
     if lease.bot.range_state != position:
         mine = rows.Bot.objects.filter(pk=lease.bot.pk, epoch=lease.epoch)
         mine.update(range_state=position, range_since=types.moment(time))
+
+
+def _begin(config_id: int | None, at: datetime) -> None:
+    """From `at` (exchange clock) on the version is its bot's: the ledger gives it its capital."""
+    rows.GridConfig.objects.filter(pk=config_id, began_at=None).update(began_at=at)
 
 
 def finish(lease: Lease) -> None:

@@ -9,7 +9,7 @@ from celery import shared_task
 
 from bots import balancing, live, runner
 from bots.backtest import runs
-from bots.books import fees, reconcile, samples
+from bots.books import capture, fees, reconcile, samples, spells
 from bots.control import NotPossible
 from bots.grid.levels import InvalidGrid
 from bots.models import Bot
@@ -26,6 +26,7 @@ WORKING = (Bot.State.DEPLOYING, Bot.State.RUNNING, Bot.State.PAUSED, Bot.State.S
 BUSY_S = 3  # between two tries of a backtest to begin
 
 _tally = Tally()
+_measures = capture.Measures()
 _gateway = gateway_from_settings(told=counted_in(_tally))
 
 
@@ -74,6 +75,18 @@ def refresh_instruments() -> None:
 def record_equity() -> None:
     """Keep what the account is worth now."""
     samples.record_equity()
+
+
+@shared_task
+def record_spells() -> None:
+    """Keep what holds each bot back."""
+    spells.record()
+
+
+@shared_task
+def measure_capture() -> None:
+    """Replay every bot's plan up to now, and keep what it would have earned."""
+    _measures.take()
 
 
 @shared_task

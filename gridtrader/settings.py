@@ -231,6 +231,8 @@ CELERY_BEAT_SCHEDULE = {
         ("roll up hours and days", "market.tasks.roll_up", 300.0),
         ("forget what is old", "market.tasks.forget", 3_600.0),
         ("keep the account's worth", "bots.tasks.record_equity", _market_minute),
+        ("keep what holds bots back", "bots.tasks.record_spells", 5.0),
+        ("measure profit capture", "bots.tasks.measure_capture", 60.0),
         ("share capital", "bots.tasks.share_capital", 360 * _market_minute),
         ("keep latencies", "bots.tasks.record_latency", 60.0),
     )

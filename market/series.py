@@ -56,6 +56,15 @@ def read(
     return [bars[time] for time in sorted(bars)]
 
 
+def oldest(symbol: str, start: int, end: int, limit: int) -> Iterator[Bar]:
+    """The first `limit` minutes that open within [start, end] (exchange clock, ms)."""
+    rows = Candle.objects.filter(
+        symbol=symbol, interval="1", time__gte=moment(start), time__lte=moment(end)
+    )
+    found = rows.order_by("time").values_list("time", *_BAR, "closed")[:limit]
+    return (Bar(symbol, "1", milliseconds(row[0]), *row[1:]) for row in found.iterator())
+
+
 def first(symbol: str, interval: str) -> int | None:
     """Opening of the oldest bar that one of this interval can be made of; None without any."""
     kept = Candle.objects.filter(symbol=symbol)

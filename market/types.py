@@ -227,6 +227,7 @@ class Fill:
     fee_coin: str
     is_maker: bool
     time: int
+    fee_worth: Decimal = ZERO  # in quote, of a fee in a third coin
 
     @property
     def notional(self) -> Decimal:

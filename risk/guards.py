@@ -220,6 +220,13 @@ def differences(name: str, found: Sequence[str], unit: str) -> Reading:
     return Reading(name, "all", Decimal(len(found)), ZERO, unit, level, did[:200], no_buys=True)
 
 
+def residual(subject: str, told: str) -> Reading:
+    """What a bot's total PnL has beyond its parts, and that lasts; its buys are withheld."""
+    level = Level.TRIPPED if told else Level.CLEAR
+    did = f"buys withheld: the ledger is beyond its parts by {told}" if told else ""
+    return Reading("identity", subject, None, ZERO, "quote", level, did[:200], no_buys=True)
+
+
 def listing(symbol: str, trouble: str) -> Reading:
     """Whether the exchange trades a pair; buys are withheld while it does not."""
     level = Level.TRIPPED if trouble else Level.CLEAR

@@ -80,12 +80,15 @@ class Halt(models.Model):
 
 
 class EquityPoint(models.Model):
-    """The account's worth at a minute of the exchange's clock; a hypertable where there are any."""
+    """The worth of the account, or of a grid, at a minute of the exchange's clock; a hypertable."""
 
     pk = models.CompositePrimaryKey("subject", "time")
-    subject = models.CharField(max_length=64, help_text='"all", the whole account')
+    subject = models.CharField(max_length=64, help_text='"all", the whole account, or "bot:7"')
     time = TimescaleDateTimeField(interval="30 days", help_text="exchange clock")
     equity = MoneyField(help_text="quote, at the last prices")
+    given = MoneyField(
+        null=True, help_text="quote that had come in by then, less what had left; no profit"
+    )
 
     def __str__(self) -> str:
         return f"{self.subject} {self.time:%Y-%m-%d %H:%M} {plain(self.equity)}"

@@ -59,9 +59,13 @@ def pytest_configure() -> None:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """Let tests empty the audit trail; end sessions of threads, so that the rest drops at once."""
+    """Let tests empty trail and ledger; end sessions of threads, so that all drops at once."""
     with django_db_blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE risk_auditrow DISABLE TRIGGER risk_audit_refuse_truncate")
+        cursor.execute(
+            "ALTER TABLE risk_auditrow DISABLE TRIGGER risk_audit_refuse_truncate;"
+            "ALTER TABLE bots_booking DISABLE TRIGGER bots_booking_refuse_truncate;"
+            "ALTER TABLE bots_bookline DISABLE TRIGGER bots_bookline_refuse_truncate"
+        )
     yield
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute(

@@ -158,10 +158,16 @@ class OrderFactory(DjangoModelFactory[Order]):
 
 
 class FillFactory(DjangoModelFactory[Fill]):
-    """The whole of an order, executed."""
+    """The whole of an order, executed; the ledger has to know its pair's coins."""
 
     class Meta:
         model = Fill
+
+    @classmethod
+    def _create(cls, model_class: type[Fill], *args: object, **kwargs: object) -> Fill:
+        InstrumentFactory(symbol=kwargs["symbol"])
+        found: Fill = super()._create(model_class, *args, **kwargs)
+        return found
 
     order = factory.SubFactory(OrderFactory, status=OrderStatus.FILLED, settled=True)
     bot = factory.LazyAttribute(lambda fill: fill.order.bot)

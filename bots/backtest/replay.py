@@ -29,7 +29,7 @@ from market.types import (
     Tick,
     TimeInForce,
 )
-from risk.rules import FREE
+from risk.rules import FREE, Limits
 
 NAME = "backtest"
 MINUTE_MS = 60_000
@@ -61,7 +61,7 @@ class _Drawdown:
 
 
 @dataclass(slots=True)
-class _Account:
+class Account:
     """The grid, its resting orders by cell, and the money, as price moves."""
 
     plan: Plan
@@ -78,6 +78,7 @@ class _Account:
     trail: Trail | None = None
     shifts: list[Shift] = field(default_factory=list)
     bounds: tuple[Decimal, Decimal] = (ZERO, ZERO)  # lowest and highest level
+    limits: Limits = FREE
 
     def start(self, price: Decimal, time: int) -> None:
         """Rest the first orders; purchases at the market are filled at `price` by a taker."""
@@ -89,6 +90,28 @@ class _Account:
             else:
                 self._rest(request)
         self._rank()
+
+    def rearrange(self, grid: Grid, limits: Limits, price: Decimal, time: int) -> None:
+        """Rest what `grid` wants under `limits` at `price`, in place of all that rested.
+
+        Whatever could be had at once is had at `price`, by a taker.
+        """
+        self.grid, self.limits = grid, limits
+        self.resting.clear()
+        for index in range(len(grid.cells)):
+            cell = self.grid.cells[index]
+            wanted = want(self.grid, cell, _tick(self.grid, price, time), limits)
+            if isinstance(wanted, Idle):
+                continue
+            if _is_met(wanted, price):
+                self._execute(wanted, price, time, is_maker=False)
+            else:
+                self._rest(wanted)
+        self._rank()
+
+    def passes(self, candle: Candle) -> bool:
+        """Whether this bar can fill nothing: it stays between the best buy and the best sell."""
+        return self.best_buy < candle.low and candle.high < self.best_sell
 
     def walk(self, start: Decimal, end: Decimal, time: int) -> None:
         """Move the price straight from `start` to `end`; counter orders rest behind it."""
@@ -128,7 +151,7 @@ class _Account:
 
     def _want(self, cell: Cell, tick: Tick) -> None:
         """Rest what a cell wants now, and nothing else of it."""
-        wanted = want(self.grid, cell, tick, FREE)
+        wanted = want(self.grid, cell, tick, self.limits)
         if isinstance(wanted, Idle):
             self.resting.pop(cell.index, None)
         else:
@@ -180,6 +203,11 @@ class _Account:
             self.fees_quote += fill.fee
 
 
+def _is_met(request: OrderRequest, price: Decimal) -> bool:
+    """Whether the market gives it at once."""
+    return request.price >= price if request.side is Side.BUY else request.price <= price
+
+
 def _index(request: OrderRequest) -> int:
     slot = ids.slot(request.client_id)
     if slot is None:
@@ -207,7 +235,7 @@ def replay(plan: Plan, candles: Iterable[Candle], watch: Watch | None = None) ->
     last, before, interval = opening.open, opening.time, 0
     count = outside = 0
     for candle in chain((opening,), bars):
-        if candle.low <= account.best_buy or candle.high >= account.best_sell:
+        if not account.passes(candle):
             for start, end in pairwise((last, *path(candle, plan.path))):
                 account.walk(start, end, candle.time)
         last = candle.close
@@ -244,10 +272,10 @@ def replay(plan: Plan, candles: Iterable[Candle], watch: Watch | None = None) ->
     )
 
 
-def _open(plan: Plan, opening: Candle) -> _Account:
+def _open(plan: Plan, opening: Candle) -> Account:
     """The account at the first open, its entries bought and its orders resting."""
     grid = build(NAME, plan.spec, plan.instrument, opening.open)
-    account = _Account(plan, grid, quote=plan.spec.capital)
+    account = Account(plan, grid, quote=plan.spec.capital)
     if plan.trailing is not None:
         check(plan.spec, plan.trailing)
         account.trail = Trail(plan.spec, replace(plan.trailing, fee=plan.maker))

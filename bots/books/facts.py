@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from bots.books import worth
 from bots.models import Bot, Fill, Order
 from market import types
 from market.types import OrderStatus
@@ -49,6 +50,7 @@ def record_fill(fill: types.Fill) -> int | None:
         before = Fill.objects.filter(exec_id=fill.exec_id).exists()
         if before:
             return None
+        # With the row the database posts it in the ledger (bots/models/ledger.py).
         Fill.objects.bulk_create([_fill_row(order, fill)], ignore_conflicts=True)
         tell([order.bot_id])
     return order.bot_id
@@ -65,6 +67,7 @@ def _fill_row(order: Order, fill: types.Fill) -> Fill:
         quantity=fill.quantity,
         fee=fill.fee,
         fee_coin=fill.fee_coin,
+        fee_worth=worth.of_fee(fill),
         is_maker=fill.is_maker,
         time=types.moment(fill.time),
     )

@@ -2,16 +2,18 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from django.db import connection, transaction
-from django.db.models import Case, F, Sum, Value, When
+from django.db.models import Sum
 
-from bots.models import CapitalMove, Fill
+from bots.books import worth
+from bots.models import BookLine, CapitalMove
 from market.exchange import Exchange
 from market.locks import Lock
-from market.models import Instrument, MoneyField, Price
-from market.types import ONE, ZERO, Side
+from market.types import ZERO
 from risk import audit, halts
 
 
@@ -37,52 +39,35 @@ def open_books(exchange: Exchange) -> None:
 
 
 def balances() -> Mapping[str, Decimal]:
-    """What each coin should stand at: capital moved in, and our fills net of their fees."""
-    coins: dict[str, Decimal] = defaultdict(lambda: ZERO)
-    moves = CapitalMove.objects.values_list("coin").annotate(Sum("amount")).order_by("coin")
-    for coin, amount in moves:
-        coins[coin] += amount
-    pairs = {row.symbol: row for row in Instrument.objects.all()}
-    traded = Fill.objects.values_list("symbol").annotate(
-        base=_signed(F("quantity"), buy=1), quote=_signed(F("price") * F("quantity"), buy=-1)
-    )
-    for symbol, base, quote in traded.order_by("symbol"):
-        coins[pairs[symbol].base] += base
-        coins[pairs[symbol].quote] += quote
-    fees = Fill.objects.values_list("fee_coin").annotate(Sum("fee")).order_by("fee_coin")
-    for coin, fee in fees:
-        coins[coin] -= fee
-    return coins
-
-
-def _signed(amount: F, *, buy: int) -> Sum:
-    """Sum of an amount over fills, with the sign that buys give it."""
-    return Sum(
-        Case(
-            When(side=Side.BUY, then=amount * Value(buy)),
-            default=amount * Value(-buy),
-            output_field=MoneyField(),
-        )
-    )
-
-
-def worth_of_coins() -> Mapping[str, Decimal]:
-    """What one of each coin is worth in quote, at the last prices; those without one are left out.
-
-    Quote coins are taken to be worth one another.
-    """
-    prices = {price.symbol: price.last for price in Price.objects.all()}
-    worth = {}
-    for pair in Instrument.objects.all():
-        worth[pair.quote] = ONE
-        if pair.symbol in prices:
-            worth[pair.base] = prices[pair.symbol]
-    return worth
+    """What each coin should stand at: what came in, and what our fills made of it."""
+    ours = BookLine.objects.filter(account__in=BookLine.OURS).order_by()
+    summed = ours.values_list("coin").annotate(Sum("amount"))
+    return defaultdict(lambda: ZERO, dict(summed))
 
 
 def equity() -> Decimal | None:
     """The account's worth in quote at the last prices; None while a price is not known."""
-    worth, held = worth_of_coins(), balances()
-    if not held or any(coin not in worth for coin, amount in held.items() if amount):
-        return None
-    return sum((amount * worth[coin] for coin, amount in held.items() if amount), ZERO)
+    held = balances()
+    return worth.of_all(held) if held else None
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Quote that came in at a time of the exchange's clock; below zero it left."""
+
+    at: datetime
+    amount: Decimal
+
+
+def flows() -> list[Flow]:
+    """What came into the account from outside, oldest first, coins valued when they came."""
+    lines = BookLine.objects.filter(
+        account=BookLine.Account.FREE, booking__move__isnull=False
+    ).order_by("booking__at")
+    found = lines.values_list("booking__at", "coin", "amount")
+    return [Flow(at, (worth.at(coin, at) or ZERO) * amount) for at, coin, amount in found]
+
+
+def given() -> Decimal:
+    """All that came in, less what left."""
+    return sum((flow.amount for flow in flows()), ZERO)

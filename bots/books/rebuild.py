@@ -1,4 +1,4 @@
-"""Rebuilding: cells and round trips computed again from the fills alone, and what differs."""
+"""Cells and round trips computed again from the fills alone, and what differs."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace

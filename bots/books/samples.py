@@ -1,10 +1,12 @@
 """What is measured as time goes by: the account's worth, and how quick counter orders were."""
 
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 
-from bots.books import ledger
-from bots.models import Order
+from bots.books import identity, ledger
+from bots.models import Bot, Order
 from market.merge import market_clock
+from market.models import Price
 from market.types import moment
 from risk.models import EquityPoint, LatencySample
 
@@ -15,15 +17,27 @@ MILLISECOND = timedelta(milliseconds=1)
 
 
 def record_equity() -> bool:
-    """Keep the worth at this minute of the exchange's clock; False when it cannot be known."""
+    """Keep the account's worth at this minute of the exchange's clock, and each grid's.
+
+    False when the account's cannot be known.
+    """
     now, equity = market_clock(), ledger.equity()
     if now is None or equity is None:
         return False
     minute = moment(now).replace(second=0, microsecond=0)
-    EquityPoint.objects.bulk_create(
-        [EquityPoint(subject=ACCOUNT, time=minute, equity=equity)], ignore_conflicts=True
-    )
+    points = [EquityPoint(subject=ACCOUNT, time=minute, equity=equity, given=ledger.given())]
+    EquityPoint.objects.bulk_create([*points, *_of_grids(minute)], ignore_conflicts=True)
     return True
+
+
+def _of_grids(minute: datetime) -> Iterator[EquityPoint]:
+    """What each grid has, its capital included, at the last price, by the ledger."""
+    prices = {price.symbol: price.last for price in Price.objects.all()}
+    for bot in Bot.objects.exclude(deployed_at=None):
+        has = identity.purse(bot)
+        if bot.symbol in prices and has.capital:
+            worth = has.quote + has.base * prices[bot.symbol]
+            yield EquityPoint(subject=bot.subject, time=minute, equity=worth, given=has.capital)
 
 
 def record_latency() -> int:

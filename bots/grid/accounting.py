@@ -47,10 +47,10 @@ def book(
     """The cell after one of its fills, and the round trip that this fill closed, if any.
 
     A trip that an exit ended earned nothing by the grid: all of its result is inventory PnL. A
-    fee paid in a third coin touches neither base nor quote: the ledger keeps it by its coin.
+    fee paid in a third coin counts as the quote that the coin was worth at the fill.
     """
     base_fee = fill.fee if fill.fee_coin == instrument.base else ZERO
-    quote_fee = fill.fee if fill.fee_coin == instrument.quote else ZERO
+    quote_fee = fill.fee if fill.fee_coin == instrument.quote else fill.fee_worth
     opened = cell.opened or fill.time
     if fill.side is Side.BUY:
         bought = replace(

@@ -2,15 +2,20 @@
 
 from bots.models.account import ApiToken, CapitalMove, FeeRate
 from bots.models.backtests import RECORDED, Backtest
+from bots.models.capture import Capture, Spell
 from bots.models.grids import Bot, Cell, GridConfig, Opening, Shift
+from bots.models.ledger import Booking, BookLine
 from bots.models.orders import Fill, Order, RoundTrip
 
 __all__ = [
     "RECORDED",
     "ApiToken",
     "Backtest",
+    "BookLine",
+    "Booking",
     "Bot",
     "CapitalMove",
+    "Capture",
     "Cell",
     "FeeRate",
     "Fill",
@@ -19,4 +24,5 @@ __all__ = [
     "Order",
     "RoundTrip",
     "Shift",
+    "Spell",
 ]

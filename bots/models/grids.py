@@ -144,6 +144,9 @@ class GridConfig(models.Model):
     reference = models.CharField(
         max_length=32, blank=True, help_text="buys only while this pair is stable, e.g. ETHUSDT"
     )
+    began_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="exchange clock: its cells are from then"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.CharField(max_length=150, blank=True)
 

@@ -84,6 +84,10 @@ class Fill(models.Model):
     quantity = MoneyField()
     fee = MoneyField()
     fee_coin = models.CharField(max_length=16)
+    fee_worth = MoneyField(
+        null=True, blank=True,
+        help_text="of a fee in a third coin: in quote, at the fill's time; empty while not known",
+    )  # fmt: skip
     is_maker = models.BooleanField()
     time = models.DateTimeField(help_text="exchange clock")
     received_at = models.DateTimeField(auto_now_add=True)
@@ -113,6 +117,7 @@ class Fill(models.Model):
             fee_coin=self.fee_coin,
             is_maker=self.is_maker,
             time=types.milliseconds(self.time),
+            fee_worth=self.fee_worth or types.ZERO,
         )
 
 

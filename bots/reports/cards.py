@@ -5,41 +5,28 @@ Money and prices are plain decimal texts, times ISO 8601 UTC; None where nothing
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Case, Count, F, Q, Sum, When
 from django.utils import timezone
 
 from bots.books import ledger
 from bots.grid import accounting
-from bots.models import Bot, Cell, Fill, Order, RoundTrip
+from bots.models import Bot, Cell, Order
+from bots.reports import earned as earned_by
 from bots.reports import history, spark
+from bots.reports.earned import Earned
 from bots.reports.sentence import sentence
-from market.models import Instrument, MoneyField, Price
+from market.models import Instrument, Price
 from market.types import IN_FLIGHT, ZERO, OrderStatus, Side, plain
 from risk.guard import limits_for
 
 LATEST_FILLS = 12
-DAY = timedelta(days=1)
 
 Report = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Earned:
-    """What a bot's fills and round trips add up to. Money is quote."""
-
-    fills: int = 0
-    fills_24h: int = 0
-    fees: Decimal = ZERO
-    round_trips: int = 0
-    grid_profit: Decimal = ZERO
-    inventory_pnl: Decimal = ZERO
 
 
 def dashboard() -> Report:
@@ -74,7 +61,7 @@ def _cards(bots: Iterable[Bot]) -> list[Report]:
     bots = list(bots)
     prices = {price.symbol: price for price in Price.objects.all()}
     pairs = {pair.symbol: pair for pair in Instrument.objects.all()}
-    earned = _earned(bots, prices)
+    earned = earned_by.of(bots)
     cells = _by_config(Cell.objects.filter(config__in=[bot.config_id for bot in bots]))
     waiting = Order.objects.filter(bot__in=bots, settled=False).order_by("id")
     orders = _by_config(waiting)
@@ -227,41 +214,6 @@ def _resting(ladder: Sequence[Report]) -> Report:
         "withheld": count("withheld"),
         "in_flight": count("in flight"),
     }
-
-
-def _earned(bots: Sequence[Bot], prices: Mapping[str, Price]) -> Mapping[int, Earned]:
-    """Sums over fills and round trips; a day is counted on the exchange's clock."""
-    now = max((price.time for price in prices.values()), default=timezone.now())
-    fee_in_quote = Case(
-        When(symbol__endswith=F("fee_coin"), then=F("fee")),
-        When(symbol__startswith=F("fee_coin"), then=F("fee") * F("price")),
-        default=ZERO,  # a third coin's fee is shown on its fill, not summed
-        output_field=MoneyField(),
-    )
-    traded = (
-        Fill.objects.filter(bot__in=bots)
-        .order_by()
-        .values("bot")
-        .annotate(
-            fills=Count("order", distinct=True),
-            fills_24h=Count("order", distinct=True, filter=Q(time__gt=now - DAY)),
-            fees=Sum(fee_in_quote),
-        )
-    )
-    trips = (
-        RoundTrip.objects.filter(bot__in=bots)
-        .order_by()
-        .values("bot")
-        .annotate(
-            round_trips=Count("id"),
-            grid_profit=Sum("grid_profit"),
-            inventory_pnl=Sum("inventory_pnl"),
-        )
-    )
-    found: dict[int, Report] = defaultdict(dict)
-    for row in (*traded, *trips):
-        found[row.pop("bot")].update(row)
-    return defaultdict(Earned, {bot: Earned(**facts) for bot, facts in found.items()})
 
 
 def _totals(cards: Sequence[Report]) -> Report:

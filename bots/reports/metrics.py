@@ -10,25 +10,24 @@ from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import F, Sum
 
-from bots.backtest.replay import replay
+from bots.books.capture import CAUSES
 from bots.grid import accounting
-from bots.models import Bot, Cell, Fill, RoundTrip
-from bots.terms import plan_of
+from bots.models import Bot, Capture, Spell
+from bots.reports import earned, worths
 from market import series
-from market.models import Instrument, MoneyField, Price
+from market.models import Price
 from market.types import ONE, ZERO, milliseconds, plain
-from risk.models import EquityPoint, LatencySample
+from risk.models import LatencySample
 
 Metrics = dict[str, Any]
 
-DAY, MONTH, YEAR = timedelta(days=1), timedelta(days=30), timedelta(days=365)
+DAY, YEAR = timedelta(days=1), timedelta(days=365)
 SHOWN_AFTER = DAY  # a rate from less run time is noise
-MOST_BARS = 31 * 24 * 60  # of the replay that capture is measured against
 LATENCIES = 1_000  # the newest samples that percentiles are taken of
-ACCOUNT = "all"
 _SHARE = Decimal("0.0001")
+_CENT = Decimal("0.01")
 
 # The goals, each from its least to its greatest good value.
 BANDS: Mapping[str, tuple[str | None, str | None]] = {
@@ -45,84 +44,94 @@ def metrics() -> Metrics:
     bots = list(Bot.objects.exclude(deployed_at=None).select_related("config"))
     return {
         "bands": {name: {"least": least, "most": most} for name, (least, most) in BANDS.items()},
-        "account": {"month": month(), "drawdown": drawdown(), "latency_ms": latency()},
+        "account": {
+            **_worth(None),
+            "latency_ms": latency(),
+        },
         "bots": [of_bot(bot) for bot in bots],
     }
 
 
 def of_bot(bot: Bot) -> Metrics:
-    """One bot's figures since it was deployed."""
+    """One bot's figures since it was deployed, all versions of its grid together."""
     config, price = bot.config, Price.objects.filter(symbol=bot.symbol).first()
     if config is None or price is None or bot.deployed_at is None:
         return {"bot": bot.slug}
     ran = price.time - bot.deployed_at
-    trips = RoundTrip.objects.filter(bot=bot)
-    earned = trips.aggregate(grid=Sum("grid_profit"), inventory=Sum("inventory_pnl"))
-    grid_profit, inventory = earned["grid"] or ZERO, earned["inventory"] or ZERO
-    cells = [*config.cells.all()]
-    total = grid_profit + inventory + accounting.standing(cells, price.last).floating
+    got = earned.of([bot])[bot.pk]
+    total = got.realised + accounting.standing(config.cells.all(), price.last).floating
+    capital = capital_at_work(bot, price.time)
     return {
         "bot": bot.slug,
         "run_days": _rounded(Decimal(ran.total_seconds()) / 86_400),
-        **_fills(bot, price.time, ran),
-        "grid_apr": _yearly(grid_profit, config.capital, ran),
-        "total_apr": _yearly(total, config.capital, ran),
-        "fee_efficiency": _share(grid_profit, _gross(trips)),
-        "capture": capture(bot, price.time, grid_profit),
+        "fills": got.fills,
+        "fills_24h": got.fills_24h,
+        "fills_per_day": _a_day(got.fills, ran),
+        "round_trips": got.round_trips,
+        "grid_profit": plain(got.grid_profit),
+        "total": plain(total),
+        "capital_at_work": None if capital is None else _rounded(capital, _CENT),
+        "grid_apr": _yearly(got.grid_profit, capital, ran),
+        "total_apr": _yearly(total, capital, ran),
+        "fee_efficiency": _share(got.grid_profit, got.gross),
+        **_captured(bot, ran),
         "buy_and_hold": _hold(bot, price),
+        **_worth(bot),
         "latency_ms": latency(bot.subject),
     }
 
 
-def _fills(bot: Bot, now: datetime, ran: timedelta) -> Metrics:
-    """Orders filled: over the last full 24 h, and a day on average since deploy."""
-    counted = Fill.objects.filter(bot=bot).aggregate(
-        all=Count("order", distinct=True),
-        day=Count("order", distinct=True, filter=Q(time__gt=now - DAY)),
-    )
+def _a_day(fills: int, ran: timedelta) -> str | None:
+    """Orders filled a day, on average since deploy."""
     if ran < SHOWN_AFTER:
-        return {"fills_24h": None, "fills_per_day": None, "fills": counted["all"]}
-    a_day = Decimal(counted["all"]) * Decimal(DAY / ran)
-    return {
-        "fills_24h": counted["day"],
-        "fills_per_day": _rounded(a_day, Decimal("0.1")),
-        "fills": counted["all"],
-    }
+        return None
+    return _rounded(Decimal(fills) * Decimal(DAY / ran), Decimal("0.1"))
 
 
-def _yearly(profit: Decimal, capital: Decimal, ran: timedelta) -> str | None:
+def capital_at_work(bot: Bot, now: datetime) -> Decimal | None:
+    """The capital that the bot had, each amount weighted with how long; None before it began."""
+    given = worths.flows(bot)
+    if not given or now <= given[0].at:
+        return None
+    lasted = sum((flow.amount * Decimal((now - flow.at).total_seconds()) for flow in given), ZERO)
+    return lasted / Decimal((now - given[0].at).total_seconds())
+
+
+def _yearly(profit: Decimal, capital: Decimal | None, ran: timedelta) -> str | None:
     """Profit / capital x 365 days / run time, simple; hidden before a day of run time."""
-    if ran < SHOWN_AFTER:
+    if ran < SHOWN_AFTER or not capital:
         return None
     return _rounded(profit / capital * Decimal(YEAR / ran))
 
 
-def _gross(trips: QuerySet[RoundTrip]) -> Decimal:
-    """What the round trips would have earned without fees: bought x (high - low)."""
-    cell = Cell.objects.filter(config=OuterRef("config"), index=OuterRef("cell"))
-    steps = cell.annotate(step=F("high") - F("low")).values("step")
-    gross = trips.annotate(step=Subquery(steps, output_field=MoneyField())).aggregate(
-        gross=Sum(F("bought") * F("step"), output_field=MoneyField())
-    )["gross"]
-    return gross or ZERO
+def _captured(bot: Bot, ran: timedelta) -> Metrics:
+    """Realised grid profit / the plan's, and the causes of what is missing (books/capture.py).
 
-
-def capture(bot: Bot, now: datetime, grid_profit: Decimal) -> str | None:
-    """Realised grid profit / that of the same plan replayed on the recorded minutes.
-
-    The replay has no latency, no refusals and no pauses. None before a day has run, while the
-    record has nothing to replay, and after an edit: no one plan stands for several.
+    None before a day has run, and while nothing was replayed.
     """
-    deployed, config = bot.deployed_at, bot.config
-    if deployed is None or config is None or config.version > 1:
-        return None
-    if now - deployed < SHOWN_AFTER:
-        return None
-    bars = series.read(bot.symbol, "1", milliseconds(now), MOST_BARS, milliseconds(deployed))
-    if not bars:
-        return None
-    pair = Instrument.objects.get(symbol=bot.symbol).to_domain()
-    return _share(grid_profit, replay(plan_of(config, pair), bars).grid_profit)
+    found = Capture.objects.filter(bot=bot).first()
+    if found is None or ran < SHOWN_AFTER:
+        return {"capture": None, "captured": None}
+    return {
+        "capture": _share(found.realised, found.planned),
+        "captured": {
+            "until": found.until,
+            "planned": plain(found.planned),
+            "realised": plain(found.realised),
+            "missed": {name: plain(getattr(found, name)) for name in CAUSES},
+            "time": _times(bot),
+        },
+    }
+
+
+def _times(bot: Bot) -> Mapping[str, str]:
+    """The share of its time that the bot was held back, by cause."""
+    lasted = Spell.objects.filter(bot=bot).order_by().values("kind").annotate(
+        lasted=Sum(F("until") - F("since"))
+    )  # fmt: skip
+    found = {row["kind"]: row["lasted"] for row in lasted}
+    whole = sum(found.values(), timedelta())
+    return {kind: _rounded(Decimal(time / whole)) for kind, time in found.items()} if whole else {}
 
 
 def _hold(bot: Bot, price: Price) -> str | None:
@@ -133,27 +142,14 @@ def _hold(bot: Bot, price: Price) -> str | None:
     return _rounded(price.last / bars[0].close - ONE) if bars else None
 
 
-def month() -> str | None:
-    """Change of the account's worth over the last 30 days, or since it is recorded, as a share."""
-    points = EquityPoint.objects.filter(subject=ACCOUNT)
-    newest = points.order_by("-time").first()
-    if newest is None:
-        return None
-    oldest = points.filter(time__gte=newest.time - MONTH).order_by("time").first()
-    if oldest is None or newest.time - oldest.time < SHOWN_AFTER or not oldest.equity:
-        return None
-    return _rounded(newest.equity / oldest.equity - ONE)
-
-
-def drawdown() -> Metrics | None:
-    """How far the account's worth is below its high, and the furthest it was, as shares."""
-    high = worst = now = ZERO
-    points = EquityPoint.objects.filter(subject=ACCOUNT).order_by("time")
-    for equity in points.values_list("equity", flat=True).iterator():
-        high = max(high, equity)
-        now = ONE - equity / high if high else ZERO
-        worst = max(worst, now)
-    return {"now": _rounded(now), "worst": _rounded(worst)} if high else None
+def _worth(bot: Bot | None) -> Metrics:
+    """The last 30 days and the drawdown, of a bot or of the account."""
+    month, fall = worths.month(bot), worths.drawdown(bot)
+    return {
+        "month": None if month is None or month.share is None else _rounded(month.share),
+        "month_profit": None if month is None else _rounded(month.profit, _CENT),
+        "drawdown": fall and {"now": _rounded(fall.now), "worst": _rounded(fall.worst)},
+    }
 
 
 def latency(subject: str | None = None) -> Metrics | None:

@@ -14,14 +14,16 @@ from market.types import ZERO, milliseconds, moment
 
 MOST_POINTS = 240
 
-# What each stretch of time added: quote and base by fills (net of their fees), and closed trips.
+# What each stretch of time added: quote and base by fills, as the ledger has them; closed trips.
 _FLOWS = """
-    SELECT date_bin(%(step)s, time, 'epoch') AS bin,
-           sum(CASE WHEN side = 'Buy' THEN -price * quantity ELSE price * quantity END
-               - CASE WHEN symbol LIKE '%%' || fee_coin THEN fee ELSE 0 END),
-           sum(CASE WHEN side = 'Buy' THEN quantity ELSE -quantity END
-               - CASE WHEN symbol LIKE fee_coin || '%%' THEN fee ELSE 0 END)
-    FROM bots_fill WHERE bot_id = %(bot)s AND booked GROUP BY bin ORDER BY bin"""
+    SELECT date_bin(%(step)s, booking.at, 'epoch') AS bin,
+           sum(CASE WHEN line.coin = pair.quote THEN line.amount ELSE 0 END),
+           sum(CASE WHEN line.coin = pair.base THEN line.amount ELSE 0 END)
+    FROM bots_bookline line
+    JOIN bots_booking booking ON booking.id = line.booking_id AND booking.fill_id IS NOT NULL
+    JOIN bots_bot bot ON bot.id = line.bot_id
+    JOIN market_instrument pair ON pair.symbol = bot.symbol
+    WHERE line.bot_id = %(bot)s AND line.account = 'bot' GROUP BY bin ORDER BY bin"""
 _TRIPS = """
     SELECT date_bin(%(step)s, closed, 'epoch') AS bin, sum(grid_profit), sum(inventory_pnl)
     FROM bots_roundtrip WHERE bot_id = %(bot)s GROUP BY bin ORDER BY bin"""

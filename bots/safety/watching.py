@@ -10,7 +10,7 @@ from decimal import Decimal
 from django.db.models import Max
 from django.utils import timezone
 
-from bots.books import ledger
+from bots.books import identity, ledger, worth
 from bots.models import Bot, CapitalMove
 from bots.safety import guarding
 from bots.safety.guarding import standing, tier_of
@@ -44,6 +44,7 @@ class Watch:
         self._summed = 0.0
         self._stops = StopLosses()
         self._usual: dict[str, tuple[float, Decimal | None]] = {}
+        self._off: Mapping[str, identity.Residual] = {}
 
     def judge(self) -> None:
         """Look at everything once. Raises DatabaseError while the database is away."""
@@ -68,6 +69,7 @@ class Watch:
         if time.monotonic() - self._summed > EQUITY_EVERY_S:
             self._summed = time.monotonic()
             _judge_equity(thresholds)
+            self._judge_identity()
         looked_at = {pair for bot in bots if bot.config for pair in references_of(bot.config)}
         for pair in sorted(looked_at):
             guarding.note(_gate(pair, prices.get(pair), bots, thresholds))
@@ -110,6 +112,14 @@ class Watch:
                 incomplete=halt is not None and halt.state == halts.State.INCOMPLETE,
             )
         )
+
+    def _judge_identity(self) -> None:
+        """Total PnL by the ledger against its parts, at two looks: fills are booked in a moment."""
+        found = {bot.subject: identity.residual(bot) for bot in Bot.objects.exclude(config=None)}
+        for subject, rest in found.items():
+            lasts = not rest.is_zero and self._off.get(subject) == rest
+            guarding.note(guards.residual(subject, str(rest) if lasts else ""))
+        self._off = found
 
     def _judge_silence(self, bots: list[Bot], thresholds: Policy) -> None:
         """The dead-man rules: bots that nobody ticks, feeds that say nothing."""
@@ -204,13 +214,10 @@ def net_deposits() -> Decimal | None:
     None while a price is not known. With coins of its own the account's loss is then what trading
     lost, not what holding them did.
     """
-    worth = ledger.worth_of_coins()
     moves: dict[str, Decimal] = defaultdict(lambda: ZERO)
     for coin, amount in CapitalMove.objects.values_list("coin", "amount"):
         moves[coin] += amount
-    if any(coin not in worth for coin, amount in moves.items() if amount):
-        return None
-    return sum((amount * worth[coin] for coin, amount in moves.items() if amount), ZERO)
+    return worth.of_all(moves)
 
 
 def _gate(pair: str, price: Price | None, bots: list[Bot], thresholds: Policy) -> Reading:

@@ -11,6 +11,7 @@ from bots.grid.cells import build
 from bots.grid.levels import GridSpec
 from bots.models import Bot
 from integrations.bybit.gateway import Gateway
+from tests.factories import InstrumentFactory
 from tests.grid.examples import BTC
 
 D = Decimal
@@ -19,6 +20,7 @@ D = Decimal
 @pytest.fixture
 def bot(db: None) -> Bot:
     """Deployed, not built."""
+    InstrumentFactory(tick=BTC.tick, lot=BTC.lot, min_notional=BTC.min_notional)
     spec = GridSpec(D(45000), D(65000), 5, D(23610))
     wish = control.Deployment(slug="btc-usdt", name="BTC/USDT", symbol="BTCUSDT", spec=spec)
     return control.deploy(wish, by="tests")

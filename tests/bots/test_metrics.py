@@ -4,13 +4,14 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
-from bots.models import Bot, Cell, GridConfig, RoundTrip
+from bots import control
+from bots.models import Booking, Bot, CapitalMove, Cell, GridConfig, RoundTrip
 from bots.reports import metrics
-from market.models import Candle, Instrument, Price
+from market.models import Candle, Price
 from risk.models import EquityPoint, LatencySample
-from tests.grid.examples import BTC
 
 D = Decimal
 NOW = datetime(2026, 1, 11, tzinfo=UTC)
@@ -21,10 +22,6 @@ def earning(running: Bot) -> Bot:
     """Ten days of run time, 73 earned by the grid in one round trip of cell 2."""
     Bot.objects.update(deployed_at=NOW - timedelta(days=10))
     running.refresh_from_db()
-    Instrument.objects.create(
-        symbol="BTCUSDT", base="BTC", quote="USDT", tick=BTC.tick, lot=BTC.lot,
-        min_notional=BTC.min_notional, max_limit_quantity=BTC.max_limit_quantity,
-    )  # fmt: skip
     Price.objects.create(
         symbol="BTCUSDT", last=54000, bid=54000, ask=54000, time=NOW, received_at=timezone.now()
     )
@@ -56,29 +53,30 @@ def test_apr_is_simple_and_by_run_time(earning: Bot) -> None:
 
 def test_rates_are_hidden_before_a_day_has_run(earning: Bot) -> None:
     earning.deployed_at = NOW - timedelta(hours=23)
+    earning.save()
     found = metrics.of_bot(earning)
     assert [found[name] for name in ("grid_apr", "total_apr", "fills_per_day", "capture")] == [
         None, None, None, None
     ]  # fmt: skip
 
 
-def test_capture_is_measured_against_a_replay_of_the_record(earning: Bot) -> None:
-    minutes(54000, 52000, 58000, 54000, start=NOW - timedelta(days=10))
-    ideal = D("341.81292098") + D("0")  # the worked cycle of cell 2: 53,000 to 57,000
-    RoundTrip.objects.update(grid_profit=ideal / 2)
-    found = metrics.capture(earning, NOW, ideal / 2)
-    assert found == "0.5"
-
-
-def test_after_an_edit_profit_is_of_all_versions_and_no_capture_is_claimed(earning: Bot) -> None:
-    old = earning.config
-    earning.config = GridConfig.objects.create(
-        bot=earning, version=2, lower=old.lower, upper=old.upper, grids=5, capital=old.capital
-    )
-    earning.save()
-    minutes(54000, 52000, 58000, 54000, start=NOW - timedelta(days=10))
+def test_capital_at_work_is_weighted_with_time(earning: Bot) -> None:
+    """5 days of 23,610 and 5 of 13,610 are 18,610: 73 / 18,610 x 365 / 10."""
+    begun(earning, NOW - timedelta(days=10))
+    config = control.edit(earning, {"capital": D(13_610)}, by="tests")
+    GridConfig.objects.filter(pk=config.pk).update(began_at=NOW - timedelta(days=5))
     found = metrics.of_bot(earning)
-    assert (found["grid_apr"], found["capture"]) == ("0.1129", None)
+    assert found["capital_at_work"] == "18610"
+    assert found["grid_apr"] == "0.1432"
+
+
+def begun(bot: Bot, at: datetime) -> None:
+    """Have the first version have begun then, in the ledger too: a new bot, as it were."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        Booking.objects.update(at=at)
+        GridConfig.objects.update(began_at=at)
+        cursor.execute("SET LOCAL session_replication_role = DEFAULT")
 
 
 def test_buying_and_holding_is_told_beside_it(earning: Bot) -> None:
@@ -86,11 +84,39 @@ def test_buying_and_holding_is_told_beside_it(earning: Bot) -> None:
     assert metrics.of_bot(earning)["buy_and_hold"] == "0.2"
 
 
-def test_month_and_drawdown_of_the_account(earning: Bot) -> None:
-    for day, equity in enumerate((30000, 34000, 33000, 25500, 33660)):
+def worth(*points: int) -> None:
+    for day, equity in enumerate(points):
         EquityPoint.objects.create(subject="all", time=NOW + timedelta(days=day), equity=equity)
-    assert metrics.month() == "0.122"
-    assert metrics.drawdown() == {"now": "0.01", "worst": "0.25"}
+
+
+def test_month_and_drawdown_of_the_account(earning: Bot) -> None:
+    worth(30000, 34000, 33000, 25500, 33660)
+    found = metrics.metrics()["account"]
+    assert (found["month"], found["month_profit"]) == ("0.122", "3660")
+    assert found["drawdown"] == {"now": "0.01", "worst": "0.25"}
+
+
+def test_a_deposit_is_no_profit_and_a_withdrawal_no_drawdown(earning: Bot) -> None:
+    """10,000 come on the second of four days and 4,000 go on the third; 300 are earned.
+
+    300 / (30,000 + 10,000 x 2.5 / 4 - 4,000 x 1.5 / 4) = 0.0086.
+    """
+    worth(30000, 40100, 40200, 36300, 36300)
+    for days, amount in ((1.5, 10_000), (2.5, -4_000)):
+        CapitalMove.objects.create(coin="USDT", amount=amount, reason="by hand")
+        at_market(NOW + timedelta(days=days), CapitalMove.objects.latest("pk"))
+    EquityPoint.objects.filter(time=NOW + timedelta(days=1)).update(equity=30100)
+    found = metrics.metrics()["account"]
+    assert (found["month"], found["month_profit"]) == ("0.0086", "300")
+    assert found["drawdown"] == {"now": "0", "worst": "0"}
+
+
+def at_market(time: datetime, move: CapitalMove) -> None:
+    """Date a booking: it was posted when the market was there."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        Booking.objects.filter(move=move).update(at=time)
+        cursor.execute("SET LOCAL session_replication_role = DEFAULT")
 
 
 def test_latency_percentiles_are_nearest_ranks(earning: Bot) -> None:
@@ -105,5 +131,5 @@ def test_latency_percentiles_are_nearest_ranks(earning: Bot) -> None:
 
 def test_nothing_is_said_about_nothing(db: None) -> None:
     assert metrics.metrics()["bots"] == []
-    assert metrics.metrics()["account"] == {"month": None, "drawdown": None, "latency_ms": None}
+    assert set(metrics.metrics()["account"].values()) == {None}
     assert not Cell.objects.exists()

@@ -10,7 +10,6 @@ from bots import store
 from bots.books import facts, rebuild
 from bots.engine import decide
 from bots.models import Bot, Cell, Order, RoundTrip
-from market.models import Instrument
 from market.types import Fill as Execution
 from market.types import OrderStatus, Side
 from risk.rules import FREE
@@ -22,10 +21,6 @@ D = Decimal
 @pytest.fixture
 def traded(running: Bot) -> Bot:
     """The published grid after its entries, two buys and three sales."""
-    Instrument.objects.create(
-        symbol="BTCUSDT", base="BTC", quote="USDT", tick=BTC.tick, lot=BTC.lot,
-        min_notional=BTC.min_notional, max_limit_quantity=BTC.max_limit_quantity,
-    )  # fmt: skip
     clock = 1_700_000_000_000
     for cells in ([3, 4], [2], [1, 2], [3]):
         _look(running)

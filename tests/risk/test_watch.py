@@ -168,10 +168,10 @@ def test_errors_of_20_calls_do_not(pairs: list[Bot]) -> None:
 
 def test_equity_30_percent_down_is_a_kill(pairs: list[Bot]) -> None:
     CapitalMove.objects.create(coin="USDT", amount=34_000, reason="opening", opening=True)
-    loss = CapitalMove.objects.create(coin="BTC", amount=D("0.1"), reason="opening", opening=True)
+    CapitalMove.objects.create(coin="BTC", amount=D("0.1"), reason="opening", opening=True)
     Watch().judge()
     assert standing("equity", "all") is Level.CLEAR
-    loss.delete()
+    CapitalMove.objects.create(coin="BTC", amount=D("-0.1"), reason="withdrawn")
     FillFactory(bot=pairs[0], order__bot=pairs[0], price=D(1_000_000), quantity=D("0.0102"), fee=0)
     Watch().judge()
     assert standing("equity", "all") is Level.WARNING

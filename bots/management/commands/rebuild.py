@@ -4,14 +4,14 @@ from argparse import ArgumentParser
 
 from django.core.management.base import BaseCommand, CommandError
 
-from bots.books import rebuild
-from bots.models import GridConfig
+from bots.books import identity, posting, rebuild
+from bots.models import BookLine, Bot, GridConfig
 
 
 class Command(BaseCommand):
-    """Cells and round trips are only conclusions; the fills are the facts."""
+    """Cells, round trips and ledger are only conclusions; fills and capital moves are the facts."""
 
-    help = "Recompute cells and round trips from the fills; with --write, keep the result."
+    help = "Recompute cells, round trips and ledger from the fills; with --write, keep the result."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--bot", metavar="SLUG", help="only this bot")
@@ -24,6 +24,10 @@ class Command(BaseCommand):
             if not configs:
                 raise CommandError(f"no bot is named {bot}")
         found = sum(self._one(config, write=write) for config in configs)
+        found += self._ledger(Bot.objects.filter(slug=bot).first(), write=write)
+        if not found:
+            mine = Bot.objects.filter(configs__in=configs).distinct()
+            found = sum(self._identity(each) for each in mine)
         if found and not write:
             raise CommandError(f"{found} differences; --write replaces what is kept")
 
@@ -42,3 +46,22 @@ class Command(BaseCommand):
             rebuild.write(again)
             self.stdout.write("  replaced")
         return len(told)
+
+    def _ledger(self, bot: Bot | None, *, write: bool) -> int:
+        wrong = list(posting.mistakes(bot))
+        self.stdout.write(f"ledger: {BookLine.objects.count()} lines, {len(wrong)} differences")
+        for mistake in wrong:
+            self.stdout.write(f"  {mistake}")
+            if write:
+                posting.correct(mistake)
+        if wrong and write:
+            self.stdout.write("  corrected")
+        return len(wrong)
+
+    def _identity(self, bot: Bot) -> int:
+        """Whether the parts add up, now that each is what its fills say."""
+        rest = identity.residual(bot)
+        if rest.is_zero:
+            return 0
+        self.stdout.write(f"{bot}: the ledger is beyond its parts by {rest}")
+        return 1
