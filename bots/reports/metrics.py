@@ -76,7 +76,7 @@ def of_bot(bot: Bot) -> Metrics:
         "fee_efficiency": _share(got.grid_profit, got.gross),
         **_captured(bot, ran),
         "buy_and_hold": _hold(bot, price),
-        **_worth(bot),
+        **{name: told for name, told in _worth(bot).items() if name != "month"},
         "latency_ms": latency(bot.subject),
     }
 
