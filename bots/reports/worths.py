@@ -87,7 +87,8 @@ def _net(bot: Bot | None) -> Iterator[Decimal]:
     points = EquityPoint.objects.filter(subject=bot.subject if bot else ACCOUNT).order_by("time")
     first: Decimal | None = None
     for time, equity, given in points.values_list("time", "equity", "given").iterator():
-        if given is None:  # recorded before this was
-            given = sum((flow.amount for flow in moved if flow.at <= time), ZERO)
-        first = given if first is None else first
-        yield equity - (given - first)
+        came = given
+        if came is None:  # recorded before that was kept
+            came = sum((flow.amount for flow in moved if flow.at <= time), ZERO)
+        first = came if first is None else first
+        yield equity - (came - first)
