@@ -21,7 +21,7 @@ SPREAD := -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 FIND_CHROMIUM := { command -v chromium || command -v chromium-browser || command -v google-chrome; }
 
-.PHONY: help nightly run shots plotly test test-all test-timescale faults bench lint lock browser
+.PHONY: schema help nightly run shots plotly test test-all test-timescale faults bench lint lock browser
 .DEFAULT_GOAL := help
 
 help:
@@ -30,6 +30,7 @@ help:
 	@echo "make test-timescale   the storage tests on a real TimescaleDB, built on the spot"
 	@echo "make faults 500 random fault runs, with figures; ARGS=\"--runs 50 --seed 7 --verbose\""
 	@echo "make nightly a grid's life at random to a million steps, with figures; ARGS=\"--minutes 10\""
+	@echo "make schema calls the API in every way that its document allows and forbids"
 	@echo "make bench  one JSON line per benchmark; ARGS=\"candles\" chooses"
 	@echo "make shots  a picture of every page, into var/shots"
 	@echo "make plotly build the charts' bundle anew (docs/charts.md)"
@@ -59,6 +60,10 @@ faults: $(DEV)
 # Prices, part fills, lost news, restarts, edits, pauses, gates, trailing: what must hold, holds.
 nightly: $(DEV)
 	@exec $(BIN)/python -m tests.grid $(ARGS)
+
+# Everything that the API's document allows and forbids, as each role, against a live server.
+schema: $(DEV)
+	@exec $(BIN)/python -m pytest -n0 -m slow tests/schema $(ARGS)
 
 bench: $(DEV)
 	@exec $(BIN)/python -m bench $(ARGS)

@@ -11,6 +11,7 @@ from typing import Any
 from autobahn.exception import Disconnected
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from django.contrib.auth import HASH_SESSION_KEY
 from django.contrib.auth.models import User
 
 from bots.live import GROUP, Pacer, iso
@@ -42,7 +43,10 @@ def _welcome(scope: Mapping[str, Any]) -> bool:
     if session is None or user is None or not session.exists(session.session_key):
         return False
     account = User.objects.filter(pk=user.pk).first()
-    return account is not None and not READERS.isdisjoint(roles_of(account))
+    if account is None or READERS.isdisjoint(roles_of(account)):
+        return False
+    # Of an older password: Django would log that session out at its next request.
+    return bool(session.get(HASH_SESSION_KEY) == account.get_session_auth_hash())
 
 
 class LiveConsumer(AsyncJsonWebsocketConsumer):
@@ -89,6 +93,10 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         pace = PRICE_READ_S if event["what"] == "price" else READ_S
         due = max(time.monotonic(), self.read_at + pace)
         self.wake_at = due if self.wake_at is None else min(self.wake_at, due)
+
+    async def live_rights(self, event: Mapping[str, Any]) -> None:  # noqa: ARG002 - Channels' own
+        """Somebody's rights changed: the next snapshot, due now, looks whether these still hold."""
+        self.snapshot_at = float("-inf")
 
     async def live_tick(self, event: Mapping[str, Any]) -> None:
         data = {"bot": event["bot"], "last": event["last"], "time": event["time"]}

@@ -46,6 +46,11 @@ def price(slug: str, tick: Tick) -> None:
     )
 
 
+def rights_changed() -> None:
+    """Have open pages look whether they may still be open. Best effort, as `hint`."""
+    _send({"type": "live.rights"})
+
+
 def iso(time_ms: int) -> str:
     """A time in ms since 1970 as ISO 8601 UTC."""
     at = datetime.fromtimestamp(time_ms / 1000, UTC)

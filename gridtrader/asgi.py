@@ -4,7 +4,6 @@ import os
 
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
-from channels.security.websocket import AllowedHostsOriginValidator
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 
@@ -12,6 +11,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gridtrader.settings")
 http = get_asgi_application()  # sets Django up; what uses models is imported below
 
 from bots.urls import websocket_urlpatterns  # noqa: E402
+from gridtrader.sockets import SameOrigin  # noqa: E402
 from integrations.bodies import Bounded  # noqa: E402
 from integrations.tradingview.door import Door  # noqa: E402
 
@@ -23,8 +23,6 @@ def _webhook_secrets() -> list[str]:
 application = ProtocolTypeRouter(
     {
         "http": Door(Bounded(http, settings.DATA_UPLOAD_MAX_MEMORY_SIZE), _webhook_secrets),
-        "websocket": AllowedHostsOriginValidator(
-            AuthMiddlewareStack(URLRouter(websocket_urlpatterns))
-        ),
+        "websocket": SameOrigin(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
     }
 )

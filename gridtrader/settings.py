@@ -1,5 +1,6 @@
 """Django's settings, all of them from the environment (`gridtrader/env.py`) and the data folder."""
 
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -87,6 +88,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "axes",
     "channels",
     "market",
     "integrations",
@@ -102,11 +104,13 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "gridtrader.logins.paced",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "gridtrader.origin.origin",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "gridtrader.urls"
 ASGI_APPLICATION = "gridtrader.asgi.application"
@@ -283,6 +287,22 @@ if _THIS_MACHINE_ALONE and not BEHIND_HTTPS:
 # Also the longest body of a request whatever (integrations/bodies.py).
 DATA_UPLOAD_MAX_MEMORY_SIZE = 65_536
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200  # the admin's list of a hundred rows posts two fields each
+
+# Five wrong passwords close a name to the address they came from, for a quarter of an hour. Others
+# still get in, so nobody can lock an operator out; tokens and `manage.py kill` are not concerned.
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_DISABLE_ACCESS_LOG = True
+AXES_LOCKOUT_CALLABLE = "gridtrader.logins.locked_out"
+AXES_IPWARE_PROXY_COUNT = 0  # daphne has put the caller's address in its place already
+AXES_VERBOSE = False  # its lines hold names, and people type passwords as names
 
 # --- logs ----------------------------------------------------------------------------------------
 _secrets = [

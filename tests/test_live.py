@@ -18,11 +18,12 @@ from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bots import control, live, roles
+from bots import consumers, control, live, roles
 from bots.consumers import differences
 from bots.live import Pacer
 from bots.models import Bot
 from bots.reports import cards
+from gridtrader.sockets import is_ours
 from tests.browser.house import furnish
 from tests.browser.venue import START, tick
 
@@ -43,14 +44,16 @@ def cookie_of(user: User) -> str:
 
 
 @asynccontextmanager
-async def socket(user: User | None) -> AsyncIterator[WebsocketCommunicator]:
+async def socket(
+    user: User | None, address: str = "/ws/live/", cookie: str = ""
+) -> AsyncIterator[WebsocketCommunicator]:
     from gridtrader.asgi import application
 
     headers = [(b"origin", b"http://localhost"), (b"host", b"localhost")]
     if user is not None:
-        session = await database_sync_to_async(cookie_of)(user)
+        session = cookie or await database_sync_to_async(cookie_of)(user)
         headers.append((b"cookie", f"{settings.SESSION_COOKIE_NAME}={session}".encode()))
-    communicator = WebsocketCommunicator(application, "/ws/live/", headers=headers)
+    communicator = WebsocketCommunicator(application, address, headers=headers)
     connected, _ = await communicator.connect(timeout=WAIT_S)
     assert connected
     yield communicator
@@ -160,6 +163,76 @@ async def test_a_logout_elsewhere_ends_the_socket(viewer: User) -> None:
             while (said := await talk.receive_output(timeout=WAIT_S))["type"] != "websocket.close":
                 pass
         assert said["code"] == 4401
+
+
+def loses_its_role(user: User) -> None:
+    roles.give(user, roles.Role.KILLER)
+
+
+def is_switched_off(user: User) -> None:
+    user.is_active = False
+    user.save()
+
+
+def gets_another_password(user: User) -> None:
+    user.set_password("another long password")
+    user.save()
+
+
+@pytest.mark.parametrize("happens", [loses_its_role, is_switched_off, gets_another_password])
+async def test_a_socket_ends_when_its_right_does(
+    viewer: User, happens: Callable[[User], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "SNAPSHOT_S", 3_600.0)  # so that only the news can tell it
+    async with socket(viewer) as talk:
+        await frame(talk, "snapshot")
+        await database_sync_to_async(happens)(viewer)
+        async with asyncio.timeout(WAIT_S):
+            while (said := await talk.receive_output(timeout=WAIT_S))["type"] != "websocket.close":
+                pass
+        assert said["code"] == 4401
+
+
+async def test_a_logout_in_another_tab_ends_the_socket_at_once(
+    viewer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "SNAPSHOT_S", 3_600.0)
+    browser = Client()
+    await database_sync_to_async(browser.force_login)(viewer)
+    cookie = browser.cookies[settings.SESSION_COOKIE_NAME].value
+    async with socket(viewer, cookie=cookie) as talk:
+        await frame(talk, "snapshot")
+        await database_sync_to_async(browser.post)("/logout/")
+        async with asyncio.timeout(WAIT_S):
+            while (said := await talk.receive_output(timeout=WAIT_S))["type"] != "websocket.close":
+                pass
+        assert said["code"] == 4401
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "opens"),
+    [
+        ("http://localhost:8000", "localhost:8000", True),
+        ("http://127.0.0.1", "127.0.0.1", True),
+        ("http://localhost:3000", "localhost:8000", False),  # another program of this machine
+        ("https://localhost:8000", "localhost:8000", False),
+        ("http://127.0.0.1:8000", "localhost:8000", False),
+        ("http://evil.example", "evil.example", False),  # a name that leads here
+        ("null", "localhost", False),
+        ("", "localhost", False),
+        ("http://localhost", "", False),
+    ],
+)
+def test_sockets_are_for_pages_of_this_site(origin: str, host: str, opens: bool) -> None:
+    assert is_ours(origin, host) == opens
+
+
+async def test_a_page_of_elsewhere_opens_no_socket() -> None:
+    from gridtrader.asgi import application
+
+    headers = [(b"origin", b"http://localhost:3000"), (b"host", b"localhost")]
+    talk = WebsocketCommunicator(application, "/ws/live/", headers=headers)
+    assert await talk.connect(timeout=WAIT_S) == (False, 1000)
 
 
 async def test_a_burst_of_prices_gives_at_most_four_frames_a_second(viewer: User) -> None:

@@ -30,6 +30,11 @@ def folder(db: None, settings: Settings, tmp_path: Path) -> Path:
     return tmp_path
 
 
+def logs_in(password: str) -> bool:
+    form = {"username": "operator", "password": password}
+    return Client().post("/login/", form).status_code == 302
+
+
 def seed(capsys: pytest.CaptureFixture[str]) -> str:
     call_command("seed")
     return capsys.readouterr().out
@@ -77,7 +82,7 @@ def test_the_operator_logs_in_with_the_printed_password(
     assert operator.is_superuser
     assert roles_of(operator) == {Role.ADMIN}
     assert list(operator.groups.values_list("name", flat=True)) == ["admin"]
-    assert Client().login(username="operator", password=found[1])
+    assert logs_in(found[1])
 
 
 def test_a_second_run_changes_nothing_and_keeps_the_secret(
@@ -125,7 +130,7 @@ def test_a_start_cut_short_goes_on_with_the_password_it_kept(
 ) -> None:
     (folder / "operator-password").write_text("kept from before\n", encoding="ascii")
     seed(capsys)
-    assert Client().login(username="operator", password="kept from before")
+    assert logs_in("kept from before")
 
 
 def test_the_roles_are_groups(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -84,8 +84,8 @@ class ApiTokenAdmin(ReadOnlyAdmin):
         key = tokens.make(
             wish["user"], by=by, name=wish["name"], scope=wish["scope"], days=wish["days"]
         )
-        made = ApiToken.objects.get(digest=tokens.digest(key))
-        obj.pk, obj.digest, obj.expires_at = made.pk, made.digest, made.expires_at
+        obj.pk = ApiToken.objects.get(digest=tokens.digest(key)).pk
+        obj.refresh_from_db()
         request.new_key = key  # type: ignore[attr-defined]
 
     def response_add(

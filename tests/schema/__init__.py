@@ -1,0 +1,1 @@
+"""Schemathesis on the API: everything that its document allows and forbids."""

@@ -1,0 +1,5 @@
+"""The site of the browser tests, without a browser."""
+
+from tests.browser.conftest import site
+
+__all__ = ["site"]
