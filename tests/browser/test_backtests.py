@@ -16,7 +16,6 @@ from bots.backtest import runs, tapes
 from bots.backtest.replay import replay
 from bots.models import RECORDED, Backtest
 from market import ingest
-from market.types import milliseconds
 from tests.browser import look
 from tests.browser.conftest import make_operator
 from tests.browser.house import furnish
@@ -76,7 +75,6 @@ def test_a_run_is_asked_for_watched_and_read(
     outcome = replay(runs.plan_of(row), bars)
     shown = page.locator('.kpis [data-field="grid_profit"]').get_attribute("data-raw")
     assert Decimal(shown or "") == outcome.grid_profit
-    assert milliseconds(row.asked_at)
     assert first < last
     for kind in ("price", "equity", "daily"):
         box = page.locator(f'[data-kind="{kind}"]')
