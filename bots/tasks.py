@@ -6,6 +6,7 @@ Tasks are nudges: they carry ids, read everything again under a lease, and may c
 import logging
 
 from celery import shared_task
+from redis.exceptions import RedisError
 
 from bots import balancing, live, runner
 from bots.backtest import runs
@@ -13,6 +14,7 @@ from bots.books import capture, fees, reconcile, samples, spells
 from bots.control import NotPossible
 from bots.grid.levels import InvalidGrid
 from bots.models import Bot
+from bots.reports import standing
 from bots.safety import agreement
 from bots.safety.guarding import counted_in
 from integrations.bybit.account import gateway_from_settings
@@ -93,6 +95,15 @@ def measure_capture() -> None:
 def record_latency() -> None:
     """Keep how long counter orders took."""
     samples.record_latency()
+
+
+@shared_task
+def keep_standing() -> None:
+    """Work out how the targets stand, for the pages."""
+    try:
+        standing.keep()
+    except RedisError as error:
+        log.warning("the standing of the targets is not kept: %s", error)
 
 
 @shared_task

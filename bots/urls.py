@@ -8,6 +8,7 @@ from bots.outside.views import metrics, webhook
 
 urlpatterns = [
     path("", views.dashboard, name="dashboard"),
+    path("figures/equity/", views.equity, name="equity"),
     path("bots/<slug:slug>/pause/", views.pause, name="pause"),
     path("bots/<slug:slug>/resume/", views.resume, name="resume"),
     path("webhook/", webhook, name="webhook"),

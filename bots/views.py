@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_safe
@@ -13,6 +13,7 @@ from bots import switches
 from bots.control import NotPossible
 from bots.models import Bot
 from bots.pages.shell import demand, for_readers, frame
+from bots.reports import account, guards, standing
 from bots.roles import STEERERS
 
 
@@ -20,7 +21,32 @@ from bots.roles import STEERERS
 @require_safe
 def dashboard(request: HttpRequest) -> HttpResponse:
     """Everything at a glance; the live connection keeps it true afterwards."""
-    return render(request, "dashboard.html", frame(request))
+    hours = _window(request)
+    bots = Bot.objects.exclude(config=None).values_list("pk", flat=True)
+    context = frame(request) | {
+        "targets": standing.of_account(),
+        "watched": guards.worst(),
+        "heat": account.fills_by_hour(list(bots)),
+        "windows": account.windows(hours),
+        "hours": hours,
+        "course": account.course(hours),
+    }
+    return render(request, "dashboard.html", context)
+
+
+@for_readers
+@require_safe
+def equity(request: HttpRequest) -> JsonResponse:
+    """The account's equity and drawdown, as Plotly reads it."""
+    return JsonResponse(account.equity(_window(request)))
+
+
+def _window(request: HttpRequest) -> int:
+    """The stretch of time that the address asks for. Raises Http404."""
+    text = request.GET.get("hours", str(account.USUAL_WINDOW))
+    if text not in {str(hours) for hours in account.WINDOWS}:
+        raise Http404(f"hours: accepted are {', '.join(map(str, account.WINDOWS))}")
+    return int(text)
 
 
 @login_required

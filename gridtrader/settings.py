@@ -239,6 +239,7 @@ CELERY_BEAT_SCHEDULE = {
         ("measure profit capture", "bots.tasks.measure_capture", 60.0),
         ("share capital", "bots.tasks.share_capital", 360 * _market_minute),
         ("keep latencies", "bots.tasks.record_latency", 60.0),
+        ("keep the standing of the targets", "bots.tasks.keep_standing", 30.0),
     )
 }
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from bots.backtest import tapes
@@ -72,6 +72,8 @@ def in_own_process(number: int) -> None:
 
     In this process it would take the interpreter from the ticks of bots.
     """
+    if not _open(number).exists():
+        return
     done = subprocess.run([sys.executable, str(MANAGE), "replay", str(number)], check=False)
     if done.returncode:
         _end(number, State.FAILED, f"its process ended with code {done.returncode}")
@@ -92,10 +94,15 @@ def carry_out(number: int, is_wanted: Callable[[], bool] = lambda: True) -> None
         _end(number, State.FAILED, str(error))
 
 
+def _open(number: int) -> "QuerySet[Backtest]":
+    """The backtest, if it waits for somebody to carry it out."""
+    lost = Q(state=State.RUNNING, told_at__lt=timezone.now() - SILENT)
+    return Backtest.objects.filter(Q(state=State.WAITING) | lost, pk=number)
+
+
 def _claimed(number: int) -> Backtest | None:
     now = timezone.now()
-    waiting = Q(state=State.WAITING) | Q(state=State.RUNNING, told_at__lt=now - SILENT)
-    claimed = Backtest.objects.filter(waiting, pk=number).update(
+    claimed = _open(number).update(
         state=State.RUNNING, stage="Loading candles", percent=0, begun_at=now, told_at=now
     )
     return Backtest.objects.get(pk=number) if claimed else None

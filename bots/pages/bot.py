@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from bots import control
 from bots.models import Bot
 from bots.pages.shell import bot_named, for_readers, for_steerers, frame
-from bots.reports import cards, charts, guards, history, profit, rungs
+from bots.reports import account, cards, charts, guards, history, profit, rungs, standing
 from bots.switches import look
 
 LATEST_FILLS = 12
@@ -36,6 +36,8 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
         "trips": rungs.round_trips(bot),
         "guards": guards.of_bot(bot),
         "versions": rungs.versions(bot),
+        "standing": standing.of_bot(bot),
+        "heat": account.fills_by_hour([bot.pk]),
         "latest": _latest_fills(bot, card),
         "course": profit.course(bot)[-1:],
         "windows": _windows(request),

@@ -215,7 +215,10 @@ def equity_figure(
             legend=plots.legend(),
             hovermode="x unified",
             xaxis={**plots.axis(), "anchor": "y2"},
-            yaxis={**plots.axis(), "domain": [0.3, 1], "nticks": 6, "showgrid": True},
+            yaxis={
+                **plots.axis(), "domain": [0.3, 1], "nticks": 6, "showgrid": True,
+                "tickformat": ",",
+            },
             yaxis2={
                 **plots.axis(), "domain": [0, 0.22], "nticks": 3, "ticksuffix": " %",
                 "rangemode": "tozero",

@@ -46,6 +46,7 @@ TITLES: Mapping[str, str] = {
     "accounting": "Coins agree",
     "foreign orders": "Orders of others",
 }
+WATCHED = ("equity", "drawdown", "API errors", "volatility", "BTC gate", "feed")
 TONES = {Guard.State.TRIPPED: "bad", Guard.State.WARNING: "warn", Guard.State.CLEAR: "ok"}
 _SEVERITY = [Guard.State.CLEAR, Guard.State.WARNING, Guard.State.TRIPPED]
 
@@ -87,6 +88,22 @@ def _kind(name: str, guards: Sequence[Guard], words: Kind | None, called: Names)
 def title_of(name: str) -> str:
     """A guard's name for people."""
     return TITLES.get(name, name.capitalize())
+
+
+def worst() -> list[Row]:
+    """Of the guards that people ask about first, each kind's one that is nearest to its limit."""
+    called = names()
+    found: dict[str, Row] = {}
+    for guard in Guard.objects.filter(name__in=WATCHED):
+        row = guard_row(guard, called)
+        before = found.get(guard.name)
+        if before is None or _urgency(row) > _urgency(before):
+            found[guard.name] = row
+    return [found[name] for name in WATCHED if name in found]
+
+
+def _urgency(row: Row) -> tuple[int, Decimal]:
+    return _SEVERITY.index(row["state"]), Decimal(row["filled"] or 0)
 
 
 def of_bot(bot: Bot) -> list[Row]:

@@ -1,12 +1,16 @@
 // Figures: described by the server, drawn by Plotly, which is only fetched when one comes into view.
 
 const BUNDLE = "/static/vendor/plotly-4.1.1-grid.min.js";
+const RULES = "/static/vendor/plotly-style-global.css";
 const CONFIG = { displayModeBar: false, responsive: true, staticPlot: false, doubleClick: false };
 const PRICE_MS = 1000;
 let loading = null;
 
 const plotly = () => {
   loading ??= new Promise((resolve, reject) => {
+    const rules = document.createElement("link"); // with these in place Plotly brings no style of its own
+    Object.assign(rules, { id: "plotly.js-style-global", rel: "stylesheet", href: RULES });
+    document.head.append(rules);
     const script = document.createElement("script");
     script.src = BUNDLE;
     script.onload = () => resolve(globalThis.Plotly);
@@ -26,7 +30,7 @@ const coloured = (value, style) => {
 
 const address = (box) => {
   const hours = new URLSearchParams(location.search).get("hours");
-  return box.dataset.kind === "ladder" && hours ? `${box.dataset.figure}?hours=${hours}` : box.dataset.figure;
+  return box.closest("section")?.querySelector("[data-hours]") && hours ? `${box.dataset.figure}?hours=${hours}` : box.dataset.figure;
 };
 
 const draw = async (box) => {

@@ -147,3 +147,7 @@ if (look("zone") === "browser") {
   document.querySelector("[data-zone]").textContent = `Times in ${name}`;
   for (const head of document.querySelectorAll("th")) head.textContent = head.textContent.replace(", UTC", `, ${name}`);
 }
+
+// Charts and what changes slowly come last: numbers and controls work before them.
+const later = document.querySelectorAll("[data-later]");
+if (later.length) addEventListener("load", () => import("./slow.js").then(({ begin }) => begin(later)));

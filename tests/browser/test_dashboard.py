@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -11,11 +13,14 @@ from playwright.sync_api import Page, expect
 from pytest_django import DjangoDbBlocker
 
 from bots import live
-from bots.models import Bot
-from bots.reports import cards
+from bots.models import Bot, Fill
+from bots.reports import cards, standing
+from bots.safety import guarding
 from bots.templatetags import ladder
 from market import ingest
-from market.types import Side
+from market.types import Side, moment
+from risk.guards import Level, Reading
+from risk.models import EquityPoint
 from tests.browser import sample
 from tests.browser.conftest import SHOTS, make_operator
 from tests.browser.house import fill, furnish, nearest, run_all
@@ -206,6 +211,38 @@ def test_every_width_fits_and_is_kept_as_a_picture(page: Page, complaints: list[
             page.evaluate("scrollTo(0, 0)")
             page.screenshot(path=SHOTS / f"dashboard-{width}-{scheme}.png", full_page=True)
             assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, width
+    assert complaints == []
+
+
+def test_targets_equity_guards_and_fills_by_hour(page: Page, complaints: list[str]) -> None:
+    now = moment(START)
+    for minute in range(0, 600, 10):
+        at = now - timedelta(minutes=600 - minute)
+        worth = Decimal(34_000) - minute % 70
+        EquityPoint.objects.create(subject="all", time=at, equity=worth)
+    guarding.note(
+        Reading("clock", "all", Decimal(3), Decimal(1000), "ms", Level.CLEAR, no_buys=True)
+    )
+    guarding.note(
+        Reading("equity", "all", Decimal("0.01"), Decimal("0.3"), "share lost", Level.CLEAR)
+    )
+    standing.keep()
+    page.goto("/")
+    expect(page.locator(".targets > li")).to_have_count(5)
+    expect(page.locator(".targets")).to_contain_text("8 – 15")
+    filled = Fill.objects.values("order").distinct().count()
+    counts = page.locator(".heat tbody td").all_inner_texts()
+    assert sum(int(text) for text in counts if text.isdigit()) == filled
+    expect(page.locator('[data-part="watched"]')).to_contain_text("limit 30 %")
+    box = page.locator('[data-kind="equity"]')
+    box.scroll_into_view_if_needed()
+    expect(box.locator(".main-svg").first).to_be_visible()
+    page.get_by_role("link", name="24 h").click()
+    expect(page).to_have_url(re.compile(r"hours=24"))
+    said = page.request.get("/figures/equity/?hours=24").json()
+    assert said["data"][0]["y"][-1] == "33960"
+    assert min(map(Decimal, said["data"][-1]["y"])) == Decimal("-0.18")  # 60 of 34,000
+    assert page.request.get("/figures/equity/?hours=5").status == 404
     assert complaints == []
 
 

@@ -33,6 +33,8 @@ GIVEN: dict[str, Callable[[], tuple[Any, ...]]] = {
     "bots.tasks.refresh_instruments": tuple,
     "bots.tasks.record_equity": tuple,
     "bots.tasks.record_latency": tuple,
+    "bots.tasks.keep_standing": tuple,
+    "bots.tasks.run_backtest": lambda: (0,),  # nobody asked for that one
     "bots.tasks.share_capital": tuple,
     "bots.outside.tasks.apply_alert": lambda: (Alert.objects.earliest("pk").pk,),
     "bots.outside.tasks.apply_alerts": tuple,

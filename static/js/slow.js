@@ -1,0 +1,23 @@
+// What the dashboard shows of slow things: its chart, targets, guards and fills by hour.
+
+import { show } from "./figures.js";
+import { renewer } from "./parts.js";
+
+const EVERY_MS = 20000;
+
+export const begin = (boxes) => {
+  const figures = show(boxes);
+  const soon = renewer(() => figures.refresh());
+  setInterval(() => {
+    if (document.visibilityState === "visible") soon();
+  }, EVERY_MS);
+  for (const link of document.querySelectorAll("[data-hours]")) {
+    link.addEventListener("click", (event) => {
+      event.preventDefault();
+      for (const other of document.querySelectorAll("[data-hours]")) other.removeAttribute("aria-current");
+      link.setAttribute("aria-current", "true");
+      history.replaceState(null, "", link.href);
+      figures.refresh();
+    });
+  }
+};
