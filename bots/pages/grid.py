@@ -65,22 +65,26 @@ def new(request: HttpRequest) -> HttpResponse:
     step = request.POST.get("step", "")
     form = _form(request)
     found = _worked_out(form)
-    context: dict[str, Any] = {"form": form, "truth": _truth(found), "preview": found}
+    context: dict[str, Any] = {"form": form, "truth": truth_of(found), "preview": found}
     if step == "card":
-        return render(request, "includes/truth.html", context | {"errors": _errors(form)})
+        return render(request, "includes/truth.html", context | {"errors": told_errors(form)})
     context |= frame(request)
     if found is not None and not form.errors and step in {"review", "deploy"}:
         return _review(request, context, form, found, starts=step == "deploy")
-    known = {name for _, names in FIELDS for name in names}
-    others = tuple(name for name in form.fields if name not in known)
-    groups = [
-        (title, [_shown(form, name) for name in names if name in form.fields])
-        for title, names in (*FIELDS, *([("And", others)] if others else []))
-    ]
-    context |= {"groups": groups, "presets": BOTS, "errors": _errors(form)}
+    context |= {"groups": grouped(form), "presets": BOTS, "errors": told_errors(form)}
     return render(
         request, "new.html", context, status=400 if form.is_bound and form.errors else 200
     )
+
+
+def grouped(form: DeployForm) -> list[tuple[str, list[dict[str, Any]]]]:
+    """The form's fields under their titles; what has no place in FIELDS comes last."""
+    known = {name for _, names in FIELDS for name in names}
+    others = tuple(name for name in form.fields if name not in known)
+    return [
+        (title, [_shown(form, name) for name in names if name in form.fields])
+        for title, names in (*FIELDS, *([("And", others)] if others else []))
+    ]
 
 
 def _review(
@@ -179,7 +183,7 @@ def _worked_out(form: DeployForm) -> Preview | None:
     return None
 
 
-def _truth(found: Preview | None) -> dict[str, Any] | None:
+def truth_of(found: Preview | None) -> dict[str, Any] | None:
     """The API's truth card, with shares as percent."""
     if found is None:
         return None
@@ -207,7 +211,7 @@ def _percent(share: str) -> str:
     return plain(Decimal(share) * 100)
 
 
-def _errors(form: DeployForm) -> list[tuple[str, str]]:
+def told_errors(form: DeployForm) -> list[tuple[str, str]]:
     """Fields and what is wrong with them; "" for the form as a whole. Fields left empty wait."""
     if not form.is_bound:
         return []

@@ -2,7 +2,19 @@
 
 from django.urls import path
 
-from bots.pages import about, audit, backtests, bot, grid, kill, market, orders, recentre, risk
+from bots.pages import (
+    about,
+    audit,
+    backtests,
+    bot,
+    changes,
+    grid,
+    kill,
+    market,
+    orders,
+    recentre,
+    risk,
+)
 
 urlpatterns = [
     path("health/", about.health_page, name="health"),
@@ -32,5 +44,8 @@ urlpatterns = [
     path("bots/<slug:slug>/", bot.page, name="bot"),
     path("bots/<slug:slug>/figures/<slug:name>/", bot.figure, name="figure"),
     path("bots/<slug:slug>/recentre/", recentre.recentre, name="recentre"),
+    path("bots/<slug:slug>/edit/", changes.edit, name="edit"),
+    path("rebalance/", changes.rebalance, name="rebalance"),
+    path("pause/", changes.pause_all, name="pause-all"),
     path("bots/<slug:slug>/stop/", bot.stop, name="stop"),
 ]

@@ -57,7 +57,9 @@ export const offer = (form, card) => {
   form.dataset.action = card.state === "paused" ? "resume" : "pause";
   form.action = form.dataset[`${form.dataset.action}Url`];
   settle(form);
-  if (arrived) toast(`${card.name} ${WORDS[pending.action].done}.`, "ok");
+  if (!arrived) return;
+  const undo = pending.action === "pause" && { label: "Undo", act: () => form.requestSubmit() };
+  toast(`${card.name} ${WORDS[pending.action].done}.`, "ok", undo);
 };
 
 // Turns the page's forms into requests. `stateOf(slug)` is the state shown now; cards of answers go to `receive`.

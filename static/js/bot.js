@@ -1,10 +1,9 @@
-// A bot's page: its figures, its tables kept fresh from the server's own page, and the dialog that stops it.
+// A bot's page: its figures, and its tables kept fresh from the server's own page.
 
-import { guard } from "./confirm.js";
+import "./dialog.js";
 import { show } from "./figures.js";
-import { fetched, renewer } from "./parts.js";
+import { renewer } from "./parts.js";
 
-const dialog = document.querySelector("dialog");
 const slug = document.querySelector(".state-chip").dataset.of;
 
 const figures = show(document.querySelectorAll("[data-figure]"));
@@ -27,23 +26,4 @@ document.addEventListener("frame", ({ detail: { type, data } }) => {
     document.querySelector(".state-chip").dataset.state = data.state ?? document.querySelector(".state-chip").dataset.state;
     soon();
   }
-});
-
-document.querySelector("[data-dialog]")?.addEventListener("click", async (event) => {
-  event.preventDefault();
-  const opener = event.currentTarget;
-  try {
-    const page = await fetched(opener.href);
-    dialog.replaceChildren(page.querySelector("[data-stop]"));
-  } catch {
-    location.assign(opener.href);
-    return;
-  }
-  guard(dialog.querySelector("form"));
-  dialog.querySelector("[data-close]").addEventListener("click", (click) => {
-    click.preventDefault();
-    dialog.close();
-  });
-  dialog.showModal();
-  dialog.querySelector("[name=word]").focus();
 });

@@ -1,5 +1,6 @@
 // What the dashboard shows of slow things: its chart, targets, guards and fills by hour.
 
+import "./dialog.js";
 import { show } from "./figures.js";
 import { renewer } from "./parts.js";
 
