@@ -1,11 +1,12 @@
 """An exchange in memory behind the port: every order just rests until a test fills it."""
 
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from market.exchange import ExchangeError, NoSuchOrder, Trigger
+from market.exchange import ExchangeError, FeeRates, KeyTerms, NoSuchOrder, Trigger
 from market.types import (
     ZERO,
     Balance,
@@ -113,14 +114,24 @@ class Venue:
         resting = [order for order in self.orders.values() if order.status.is_open]
         return [order for order in resting if symbol in (None, order.symbol)]
 
-    def triggers(self) -> Sequence[Trigger]:
-        return []
-
     def fills_since(self, since: int, symbol: str | None = None) -> Iterable[Fill]:
         return []
 
     def fills_of(self, symbol: str, client_id: str) -> Sequence[Fill]:
         return []
+
+    def triggers(self) -> Sequence[Trigger]:
+        return []
+
+    def fee_rates(self, symbol: str) -> FeeRates:
+        return FeeRates(Decimal("0.001"), Decimal("0.001"))
+
+    def key_terms(self) -> KeyTerms:
+        return KeyTerms()
+
+    def server_time_ms(self) -> int:
+        """Its clock is the machine's."""
+        return int(time.time() * 1000)
 
     def balances(self) -> Sequence[Balance]:
         """What 34,000 USDT became by the filled orders; resting ones lock their share."""
