@@ -345,6 +345,7 @@ LOGGING = {
         # At DEBUG they print addresses and headers, and a messenger's address holds its token.
         **{name: {"level": "WARNING"} for name in ("urllib3", "httpcore", "httpx")},
         "apprise": {"level": "CRITICAL"},  # its lines may hold parts of addresses
+        "axes": {"level": "WARNING"},  # a line for each login, of masked names
         "celery.app.trace": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.beat": {"level": "WARNING"},

@@ -81,7 +81,11 @@ class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean(self) -> dict[str, Any]:
         found: dict[str, Any] = super().clean() or {}
-        changed = {name: found[name] for name in self.changed_data if name in policy.thresholds()}
+        changed = {
+            name: found[name]
+            for name in self.changed_data
+            if name in policy.thresholds() and name in found  # what is no number is told already
+        }
         before = policy.current()
         looser = policy.loosened({name: getattr(before, name) for name in changed}, changed)
         if looser and not self.request.user.has_perm(LOOSEN):

@@ -15,7 +15,6 @@ from rest_framework.test import APIClient
 
 from bots import roles, tokens
 from bots.api import reads as api
-from bots.api import urls as api_urls
 from bots.api.throttling import Bucket
 from bots.models import ApiToken, Bot
 from bots.roles import Role
@@ -23,84 +22,6 @@ from gridtrader import logins
 from risk.models import AuditRow
 from tests.api.conftest import Caller
 from tests.factories import PASSWORD, UserFactory, new_token
-
-READS = [
-    "/api/bots",
-    "/api/bots/btc-usdt",
-    "/api/bots/btc-usdt/cells",
-    "/api/orders",
-    "/api/fills",
-    "/api/round-trips",
-    "/api/metrics",
-    "/api/risk",
-    "/api/audit",
-    "/api/export/fills.csv",
-    "/api/export/orders.csv",
-    "/api/export/round-trips.csv",
-    "/api/schema",
-    "/api/docs",
-    "/api/candles?symbol=BTCUSDT&interval=1",
-    "/api/export/candles.csv?symbol=BTCUSDT&interval=1",
-]
-SWITCHES = ["/api/pause", "/api/resume"]
-
-
-@pytest.mark.parametrize("address", READS)
-@pytest.mark.parametrize(
-    ("role", "status"),
-    [(Role.VIEWER, 200), (Role.TRADER, 200), (Role.ADMIN, 200), (Role.KILLER, 403), (None, 401)],
-)
-def test_who_reads(caller: Caller, bot: Bot, address: str, role: Role | None, status: int) -> None:
-    assert caller(role).get(address).status_code == status
-
-
-@pytest.mark.parametrize("address", SWITCHES)
-@pytest.mark.parametrize(
-    ("role", "status"),
-    [(Role.VIEWER, 403), (Role.TRADER, 200), (Role.ADMIN, 200), (Role.KILLER, 403), (None, 401)],
-)
-def test_who_steers(caller: Caller, bot: Bot, address: str, role: Role | None, status: int) -> None:
-    answer = caller(role).post(address, {"bot": bot.slug}, format="json")
-    assert answer.status_code == status
-    if status == 403:
-        assert "trader, admin" in answer.json()["error"]["message"]
-
-
-@pytest.mark.parametrize(
-    ("role", "status"),
-    [(Role.VIEWER, 403), (Role.TRADER, 400), (Role.ADMIN, 400), (Role.KILLER, 403), (None, 401)],
-)
-def test_who_deploys(caller: Caller, role: Role | None, status: int) -> None:
-    """Nobody's wish is empty, so those who may are told what is missing."""
-    assert caller(role).post("/api/deploy", {}, format="json").status_code == status
-
-
-@pytest.mark.parametrize(
-    ("role", "status"),
-    [(Role.VIEWER, 403), (Role.TRADER, 400), (Role.ADMIN, 400), (Role.KILLER, 403), (None, 401)],
-)
-def test_who_rebalances(caller: Caller, role: Role | None, status: int) -> None:
-    assert caller(role).post("/api/rebalance", {"bot": 7}, format="json").status_code == status
-
-
-def test_every_address_is_in_the_matrix() -> None:
-    reads = {address.partition("?")[0] for address in READS}
-    told = {
-        *reads,
-        *SWITCHES,
-        "/api/kill",
-        "/api/deploy",
-        "/api/rebalance",
-        "/api/tv-alert",
-        "/api/health",
-        "/api/",
-    }
-    offered = {
-        "/api/" + str(pattern.pattern).replace("<slug:slug>", "btc-usdt")
-        for pattern in api_urls.urlpatterns
-        if pattern.name != "api-nowhere"
-    }
-    assert offered == told
 
 
 def test_a_view_without_permissions_is_closed(caller: Caller) -> None:
