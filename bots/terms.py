@@ -85,9 +85,7 @@ def check(config: GridConfig) -> None:
     if not 0 < spec.lower < spec.upper:
         raise InvalidGrid("upper", "the upper price must be above the lower, both above zero")
     if config.stop_loss is not None and not 0 < config.stop_loss < spec.lower:
-        raise InvalidGrid(
-            "stop_loss", f"the stop-loss must lie below the lower price {plain(spec.lower)}"
-        )
+        raise InvalidGrid("stop_loss", f"the stop-loss must lie between 0 and {plain(spec.lower)}")
     if config.take_profit is not None and config.take_profit <= spec.upper:
         raise InvalidGrid(
             "take_profit", f"the take-profit must lie above the upper price {plain(spec.upper)}"

@@ -13,7 +13,8 @@ from bots.grid.levels import GridSpec, Spacing
 from bots.models import Bot
 from bots.roles import Role
 from integrations.bybit.gateway import Gateway
-from tests.bots.test_handover import move
+from market.types import ONE
+from tests.bots.test_handover import is_exact, move
 from tests.factories import UserFactory
 from tests.simulator.fixture import RunningSimulator
 
@@ -40,12 +41,42 @@ def fallen(bot: Bot, tick: Callable[[], None], simulator: RunningSimulator) -> B
     return bot
 
 
+def test_it_shows_the_loss_it_makes_real_and_carries_it_out(
+    fallen: Bot, tick: Callable[[], None], exchange: Gateway
+) -> None:
+    """94,500 is the new top: what was bought at 95,500 to 97,000 is offered at 93,000 to 94,500."""
+    changes = edits.centred(exchange, fallen)
+    assert changes == {"lower": 91500, "upper": 94500}
+    _, told = edits.look_at(exchange, fallen, changes)
+    cells = fallen.config.cells.all()
+    now = sum((c.held * c.high * (ONE - FEE) - c.cost for c in cells), D(0))
+    dust = 6 * D("0.000001") * 98500  # less than a lot in each cell is not sold
+    assert abs(D(told["edit"]["sales"]["before"]) - now) < dust
+    assert D(told["edit"]["sales"]["after"]) < -300
+    assert D(told["edit"]["sales"]["loss"]) == D(told["edit"]["sales"]["after"])
+    before = sum((c.cost for c in cells), D(0))
+    out = StringIO()
+    call_command("recentre", "btc-usdt", stdout=out)
+    assert (
+        f"loss made real by the sales below cost: {told['edit']['sales']['loss']}" in out.getvalue()
+    )
+    assert "Nothing was changed" in out.getvalue()
+    fallen.refresh_from_db()
+    assert fallen.next_config is None
+    call_command("recentre", "btc-usdt", "--yes", stdout=out)
+    tick()
+    assert (fallen.config.version, fallen.config.lower, fallen.config.upper) == (2, 91500, 94500)
+    assert sum((c.cost for c in fallen.config.cells.all()), D(0)) == before, "nothing is realised"
+    assert max(order.price for order in exchange.open_orders()) == 94500
+    is_exact(fallen, exchange)
+
+
 def test_a_stop_loss_in_the_way_is_named(
     fallen: Bot, tick: Callable[[], None], exchange: Gateway
 ) -> None:
     control.edit(fallen, {"stop_loss": D(92000)}, by="ann")
     tick()
-    with pytest.raises(CommandError, match="stop_loss: the stop-loss must lie below"):
+    with pytest.raises(CommandError, match="stop_loss: the stop-loss must lie between 0 and 91500"):
         call_command("recentre", "btc-usdt", "--yes")
     call_command("recentre", "btc-usdt", "--stop-loss", "91000", "--yes", stdout=StringIO())
     tick()
