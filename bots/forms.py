@@ -100,6 +100,8 @@ class DeployForm(forms.ModelForm):  # type: ignore[type-arg]
             raise forms.ValidationError("must be above zero")
         return amount
 
+    instead_of: Bot | None = None  # the bot whose next version this is
+
     def clean(self) -> dict[str, Any]:
         """Check what concerns several fields; the tick only when the pair's filters are known."""
         found = super().clean() or self.cleaned_data
@@ -119,7 +121,7 @@ class DeployForm(forms.ModelForm):  # type: ignore[type-arg]
         wish = self.deployment()
         config = first_version(wish)
         check(config)
-        for objection in overlaps(wish.symbol, config):
+        for objection in overlaps(wish.symbol, config, self.instead_of):
             raise objection
         if pair := Instrument.objects.filter(symbol=wish.symbol).first():
             levels(wish.spec, pair.to_domain())

@@ -83,6 +83,12 @@ KINDS = (
     Kind("ticks", "no tick of the bot for {tick_silence} s", NO_BUYS, "below a third of that"),
     Kind("feed", "no message of the pair for {stream_silence} s", NO_BUYS, "below a third of that"),
     Kind(
+        "identity",
+        "the bot's total PnL differs from its parts, the same way at two looks",
+        NO_BUYS,
+        "when they are equal",
+    ),
+    Kind(
         "accounting",
         "the wallet differs from the books, the same way at two looks",
         f"{NO_BUYS}; booked as a move from outside once all executions agree",

@@ -56,6 +56,7 @@ class Bots(APIView):
     permission_classes = (MayRead,)
 
     @extend_schema(
+        operation_id="bots_list",
         parameters=[BotsQuery, *PARAMETERS],
         responses=inline_serializer(
             "BotPage",

@@ -121,7 +121,7 @@ class Account:
         for request in hit:
             self._execute(request, request.price, time, is_maker=True)
         shifts = len(self.shifts)
-        if self.trail is not None and end > start:
+        if self.trail is not None:
             self._follow(end, time)
         if hit or len(self.shifts) > shifts:
             self._rank()

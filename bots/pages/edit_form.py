@@ -14,7 +14,7 @@ class EditForm(DeployForm):
     """The next version of a bot's grid; what is left as it is stays as it is."""
 
     def __init__(self, bot: Bot, *args: Any, **options: Any) -> None:  # noqa: ANN401 - Django's own
-        self.bot = bot
+        self.bot = self.instead_of = bot
         self.now = bot.next_config or bot.config
         options.setdefault("initial", shown(self.now) if self.now else {})
         super().__init__(*args, **options)
@@ -23,7 +23,7 @@ class EditForm(DeployForm):
 
     def clean(self) -> dict[str, Any]:
         """The rules of a deployment, on the bot's pair."""
-        self.cleaned_data["symbol"] = self.bot.symbol
+        self.cleaned_data.update({name: getattr(self.bot, name) for name in NAMES})
         found = super().clean()
         if not self.errors and not self.changes():
             self.add_error(None, "Nothing is different from the grid as it is.")

@@ -14,6 +14,7 @@ from bots.journal import DatabaseJournal
 from bots.models import Bot, CapitalMove, Cell, Fill, Order, RoundTrip
 from bots.reports import cards
 from integrations.bybit.gateway import Gateway
+from market import ingest
 from market.types import OrderStatus, Side
 from tests.simulator.fixture import RunningSimulator
 
@@ -124,7 +125,7 @@ def test_an_order_that_never_left_is_placed_again(
 ) -> None:
     """A worker dies between committing its intents and sending them."""
     lease = store.take_lease(bot.pk)
-    runner_start = runner._start(lease, exchange, exchange.instruments(["BTCUSDT"])[0])
+    runner_start = runner._start(lease, exchange, ingest.instrument(exchange, "BTCUSDT"))
     price = exchange.tick("BTCUSDT")
     from bots.engine import decide
     from risk.rules import FREE

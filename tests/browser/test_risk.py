@@ -19,7 +19,7 @@ from risk import audit, halts
 from risk.guards import Level, Reading
 from risk.models import AuditRow
 from tests.browser import look
-from tests.browser.conftest import make_operator
+from tests.browser.conftest import in_a_thread, make_operator
 from tests.browser.house import furnish
 from tests.browser.venue import PAIRS, Venue, tick
 
@@ -114,8 +114,8 @@ def test_a_halt_is_lifted_with_a_reason(page: Page, log_in: Enter, complaints: l
 def test_a_viewer_lifts_nothing(page: Page, operator: User) -> None:
     halt = halts.open_halt("all", reason="stand still", by="ann")
     operator.is_superuser = False
-    operator.save()
-    give(operator, Role.VIEWER)
+    in_a_thread(operator.save)
+    in_a_thread(give, operator, Role.VIEWER)
     try:
         page.goto("/risk/")
         expect(page.get_by_role("heading", name="Halt on All bots")).to_be_visible()
@@ -124,7 +124,7 @@ def test_a_viewer_lifts_nothing(page: Page, operator: User) -> None:
         assert answer.status == 403
     finally:
         operator.is_superuser = True
-        operator.save()
+        in_a_thread(operator.save)
         halts.lift(halt, by="ann", reason="done")
 
 

@@ -65,7 +65,7 @@ def test_every_code_becomes_its_error_after_one_post(
     bybit.on(CREATE, refused(code, "words of the exchange"))
     error = failure(gateway)
     means = CODES[code].means if code in CODES else Means.UNRESOLVED
-    assert type(error) is ERRORS[means]
+    assert isinstance(error, ERRORS[means])
     assert str(code) in str(error)
     assert "words of the exchange" in str(error)
     assert len(bybit.to(CREATE)) == 1

@@ -158,7 +158,7 @@ def test_the_new_buy_waits_until_the_old_one_is_dead() -> None:
 
 
 def test_quote_that_buys_too_little_is_not_moved() -> None:
-    poor = replace(PUBLISHED, capital=D(27))
+    poor = replace(PUBLISHED, capital=D(32))
     grid = build("g1", poor, BTC, D(70000))
     pair = replace(BTC, lot=D("0.00001"))
     trail = Trail(poor, Trailing())

@@ -12,7 +12,7 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from bots.models import Bot
+from bots.models import Bot, GridConfig
 from bots.outside import goals, journals, tasks
 from gridtrader.env import Secret
 from integrations import outbox
@@ -285,6 +285,7 @@ def test_targets_that_are_missed_are_told_with_the_summary(
     """The bot ran ten days of the exchange's clock and had no fill."""
     newest = Price.objects.get().time
     Bot.objects.update(deployed_at=newest - timedelta(days=10))
+    GridConfig.objects.update(began_at=newest - timedelta(days=10))
     yesterday = (timezone.now() - timedelta(days=1)).date()
     Mark.objects.filter(name="notify:summary").update(seen=yesterday.toordinal())
     today = timezone.now().date().isoformat()

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from bots.reports import risk as reading
 from bots.safety import guarding
+from bots.safety.stoploss import STOP_LOSS, TRAILING_STOP
 from market.types import OrderStatus, Side
 from risk import catalogue, halts, policy
 from risk.guards import Level, Reading
@@ -96,6 +97,7 @@ def test_every_guard_that_the_code_names_is_in_the_catalogue() -> None:
             re.findall(r'(?:Reading|silence|overdue|differences)\(\s*"([^"]+)"', text)
             + re.findall(r'_note_silence\(\s*"([^"]+)"', text)
         )
+    named |= {STOP_LOSS, TRAILING_STOP, "BTC gate"}  # named by a constant, and after a coin
     assert named == {kind.name for kind in catalogue.KINDS}
 
 
