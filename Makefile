@@ -71,7 +71,7 @@ bench: $(DEV)
 # Every page in light and dark, from 320 to 1440 pixels, into var/shots.
 shots: $(DEV) browser
 	@CHROMIUM="$${CHROMIUM:-$$($(FIND_CHROMIUM) || echo /usr/bin/chromium)}" \
-	exec $(BIN)/python -m pytest tests/browser -k "fits or password or truth or typed" $(ARGS)
+	exec $(BIN)/python -m pytest tests/browser -m 'slow or not slow' -k "fits or password or truth or typed" $(ARGS)
 
 # The charts' bundle anew (docs/charts.md); needs Node and npm.
 plotly:

@@ -303,6 +303,7 @@ AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True
 AXES_LOCKOUT_CALLABLE = "gridtrader.logins.locked_out"
 AXES_IPWARE_PROXY_COUNT = 0  # daphne has put the caller's address in its place already
+AXES_ENABLE_ADMIN = False  # names are all it would show; `manage.py axes_reset` opens one early
 AXES_VERBOSE = False  # its lines hold names, and people type passwords as names
 
 # --- logs ----------------------------------------------------------------------------------------

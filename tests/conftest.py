@@ -25,7 +25,8 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("house")
 
 # What takes long and is run by `make test-all`: outages waited through, processes killed at every
-# step, clients that are not ours, the whole fault catalogue, random fault runs.
+# step, clients that are not ours, the whole fault catalogue, random fault runs; each page at every
+# width is `make shots`.
 SLOW = (
     "tests/clients/",
     "tests/contract/",
@@ -47,7 +48,7 @@ LONG = ("tests/system/", "tests/browser/", "tests/risk/", "tests/bots/")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what is slow by where it lies; hand out long files first."""
     for item in items:
-        if item.nodeid.startswith(SLOW):
+        if item.nodeid.startswith(SLOW) or "every_width_fits" in item.nodeid:
             item.add_marker("slow")
     items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 

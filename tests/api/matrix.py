@@ -162,6 +162,10 @@ PAGES: Rows = {
     "bots/<slug:slug>/figures/<slug:name>/": page(),
     "bots/<slug:slug>/stop/": steers(POST=400),
     "bots/<slug:slug>/recentre/": steers(POST=400),
+    "bots/<slug:slug>/edit/": steers(POST=400),
+    "figures/equity/": page(),
+    "rebalance/": steers(POST=200),
+    "pause/": steers(POST=302),
     "metrics": Open({"GET": 200}),  # the tests call from this machine
     "bots/<slug:slug>/pause/": BACK,
     "bots/<slug:slug>/resume/": BACK,
@@ -187,7 +191,7 @@ ADMIN: Rows = {
     "autocomplete/": Open({"GET": 403, "OPTIONS": 200}),
     "jsi18n/": Open({"GET": 200, "OPTIONS": 200}),
     "r/<path:content_type_id>/<path:object_id>/": Open(dict.fromkeys(METHODS, 404)),
-    "^(?P<app_label>auth|axes|market|integrations|risk|bots)/$": Row(
+    "^(?P<app_label>auth|market|integrations|risk|bots)/$": Row(
         READERS, ALL, free=dict.fromkeys(METHODS, 404)
     ),
     "(?P<url>.*)$": Open(dict.fromkeys(METHODS, 404)),
@@ -220,10 +224,6 @@ MODELS: Mapping[str, Rows] = {
     "bots/apitoken": admin_model(_OF_ADMINS, Row(ADMINS, {**ALL, "POST": 403}), _OF_ADMINS,
                                  _OF_ADMINS),
     "risk/policy": admin_model(_READ, ByAdmins(_LOOK), _CLOSED, _CLOSED),
-    # Of django-axes: superusers may look at failed logins, and forget them.
-    "axes/accessattempt": admin_model(_CLOSED, _CLOSED, _CLOSED, _CLOSED),
-    "axes/accesslog": admin_model(_CLOSED, _CLOSED, _CLOSED, _CLOSED),
-    "axes/accessfailurelog": admin_model(_CLOSED, _CLOSED, _CLOSED, _CLOSED),
     "auth/group": admin_model(_CLOSED, _CLOSED, _CLOSED, _CLOSED),
     "auth/user": {
         "<id>/password/": _CLOSED,

@@ -17,6 +17,7 @@ from django.template.response import SimpleTemplateResponse
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from bots import roles
 from bots.models import Bot
 from bots.urls import websocket_urlpatterns
 from integrations.models import Alert, Lane, LegacyTrade, Parcel
@@ -127,6 +128,7 @@ def test_a_route(rows: Bot, route: str) -> None:
 @pytest.fixture
 def more_rows(rows: Bot) -> None:
     """A row of every other model that the admin shows."""
+    roles.ensure_groups()
     times = {"sent_at": NOON, "received_at": NOON}
     Alert.objects.create(source="x", name="1", body_hash="x", symbol="ALL", action="pause", **times)
     Parcel.objects.create(lane="x", key="x", payload={}, created_at=NOON, due_at=NOON)

@@ -58,7 +58,7 @@ def test_a_run_is_asked_for_watched_and_read(
 ) -> None:
     page.get_by_role("link", name="Backtests").click()
     page.get_by_role("link", name="New backtest").click()
-    page.get_by_role("link", name="DOGE/USDT 18 grids").click()
+    page.get_by_role("main").get_by_role("link", name="DOGE/USDT 18 grids").click()
     expect(page.get_by_label("Grids")).to_have_value("18")
     page.get_by_label("Candles").select_option(label="DOGEUSDT, bundled tape")
     page.get_by_role("button", name="Run it").click()

@@ -114,6 +114,7 @@ def test_a_halt_is_lifted_with_a_reason(page: Page, log_in: Enter, complaints: l
 def test_a_viewer_lifts_nothing(page: Page, operator: User) -> None:
     halt = halts.open_halt("all", reason="stand still", by="ann")
     operator.is_superuser = False
+    page.goto("about:blank")  # an open page would look again by itself
     in_a_thread(operator.save)
     in_a_thread(give, operator, Role.VIEWER)
     try:

@@ -63,7 +63,11 @@ class Stack:
                 [sys.executable, "manage.py", "up", "--port", str(self.port)],
                 cwd=ROOT, env=self.env, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
-        until(self._answers, 60, f"the page answers; see {self.log}")
+        try:
+            until(self._answers, 120, f"the page answers; see {self.log}")
+        except AssertionError:
+            self.stop()
+            raise
 
     def _answers(self) -> bool:
         assert self.process.poll() is None, self.log.read_text(encoding="utf-8")[-3000:]
