@@ -164,7 +164,7 @@ PAGES: Rows = {
     "bots/<slug:slug>/recentre/": steers(POST=400),
     "bots/<slug:slug>/edit/": steers(POST=400),
     "figures/equity/": page(),
-    "rebalance/": steers(POST=200),
+    "rebalance/": steers(POST=409),
     "pause/": steers(POST=302),
     "metrics": Open({"GET": 200}),  # the tests call from this machine
     "bots/<slug:slug>/pause/": BACK,

@@ -87,7 +87,7 @@ def test_a_run_is_asked_for_watched_and_read(
     assert told["equity"] == format(outcome.equity.normalize(), "f")
     page.get_by_role("link", name="Deploy this…").click()
     expect(page.get_by_label("Lower price")).to_have_value("0.129")
-    expect(page.get_by_label("Pair")).to_have_value("DOGEUSDT")
+    expect(page.get_by_label("Pair", exact=True)).to_have_value("DOGEUSDT")
     assert complaints == []
 
 
