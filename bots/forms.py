@@ -8,7 +8,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db.models import Max
 
 from bots.control import Deployment, first_version
-from bots.grid.levels import GridSpec, InvalidGrid, Sizing, Spacing, levels
+from bots.grid.levels import GridSpec, InvalidGrid, levels
 from bots.grid.trailing import HOURLY
 from bots.models import Bot, GridConfig
 from bots.terms import check, overlaps
@@ -134,7 +134,7 @@ class DeployForm(forms.ModelForm):  # type: ignore[type-arg]
             slug=found["slug"],
             name=found["name"],
             symbol=found["symbol"],
-            spec=self._spec(),
+            spec=GridSpec.of(found),
             stop_loss=found["stop_loss"],
             take_profit=found["take_profit"],
             trigger_price=found["trigger_price"],
@@ -146,16 +146,4 @@ class DeployForm(forms.ModelForm):  # type: ignore[type-arg]
             trailing_cap=found["trailing_cap"],
             trailing_hourly=found["trailing_hourly"] or HOURLY,
             position=0 if last is None else last + 1,
-        )
-
-    def _spec(self) -> GridSpec:
-        found = self.cleaned_data
-        return GridSpec(
-            lower=found["lower"],
-            upper=found["upper"],
-            grids=found["grids"],
-            capital=found["capital"],
-            spacing=Spacing(found["spacing"]),
-            sizing=Sizing(found["sizing"]),
-            reserve=found["reserve"],
         )

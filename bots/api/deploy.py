@@ -155,7 +155,7 @@ class Deploy(APIView):
 
     def _deploy(self, request: Request) -> Response:
         wish = told(request, DeployBody)
-        asked = _deployment(wish, _spec(wish))
+        asked = _deployment(wish, GridSpec.of(wish))
         found = preview.of_deployment(gateway_from_settings(), asked)
         if wish["dry_run"]:
             return Response(preview.report(found))
@@ -179,18 +179,6 @@ def told_at_its_field() -> Iterator[None]:
         raise Conflict(str(error)) from error
     except ExchangeError as error:
         raise Conflict(f"the exchange does not answer, so nothing was done: {error}") from error
-
-
-def _spec(wish: dict[str, Any]) -> GridSpec:
-    return GridSpec(
-        lower=wish["lower"],
-        upper=wish["upper"],
-        grids=wish["grids"],
-        capital=wish["capital"],
-        spacing=Spacing(wish["spacing"]),
-        sizing=Sizing(wish["sizing"]),
-        reserve=wish["reserve"],
-    )
 
 
 def _deployment(wish: dict[str, Any], spec: GridSpec) -> control.Deployment:

@@ -1,9 +1,11 @@
 """The ladder: what a person asks of a grid, and the price levels that follow from it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Context, Decimal, localcontext
 from enum import StrEnum
 from itertools import pairwise
+from typing import Any
 
 from market.types import Instrument, plain
 
@@ -46,6 +48,19 @@ class GridSpec:
     sizing: Sizing = Sizing.BASE
     reserve: Decimal = Decimal("0.05")  # share of the capital that is never put into orders
     shift: int = 0  # steps that the ladder has gone up since it was given (bots/grid/trailing.py)
+
+    @classmethod
+    def of(cls, wish: Mapping[str, Any]) -> "GridSpec":
+        """The grid of a valid form or body: its fields by name, others left aside."""
+        return cls(
+            lower=wish["lower"],
+            upper=wish["upper"],
+            grids=wish["grids"],
+            capital=wish["capital"],
+            spacing=Spacing(wish["spacing"]),
+            sizing=Sizing(wish["sizing"]),
+            reserve=wish["reserve"],
+        )
 
 
 def levels(spec: GridSpec, instrument: Instrument) -> tuple[Decimal, ...]:

@@ -8,7 +8,7 @@ from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
 
 from bots.backtest import tapes
-from bots.grid.levels import GridSpec, InvalidGrid, Sizing, Spacing, levels
+from bots.grid.levels import GridSpec, InvalidGrid, levels
 from bots.models import RECORDED, Backtest
 
 FEWEST_GRIDS, MOST_GRIDS = 2, 200
@@ -94,15 +94,7 @@ class BacktestForm(forms.ModelForm):  # type: ignore[type-arg]
         return found
 
     def _try_levels(self, found: dict[str, Any]) -> None:
-        spec = GridSpec(
-            lower=found["lower"],
-            upper=found["upper"],
-            grids=found["grids"],
-            capital=found["capital"],
-            spacing=Spacing(found["spacing"]),
-            sizing=Sizing(found["sizing"]),
-            reserve=found["reserve"],
-        )
+        spec = GridSpec.of(found)
         try:
             levels(spec, tapes.pair_of(found["candles"].partition(":")[2]))
         except InvalidGrid as error:
