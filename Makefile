@@ -10,6 +10,9 @@ PYTHON := $(shell for each in python3.11 python3 python; do \
 	$$each -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null \
 	&& echo $$each && break; done)
 
+# Each of our processes would compile all that we wrote anew if none might keep the result.
+unexport PYTHONDONTWRITEBYTECODE
+
 # An install is done once for each content of a requirements file.
 sum = $(firstword $(shell cksum < $(1)))
 RUNTIME := $(VENV)/.runtime-$(call sum,requirements.txt)

@@ -284,10 +284,11 @@ def test_a_full_queue_ends_the_connection_but_not_the_feed(
     server: FakeStream, running: Run
 ) -> None:
     out: queue.Queue[Event] = queue.Queue(maxsize=3)
-    running(private(server, out))
+    feed = running(private(server, out))
     the_next(out, Connected)
     for number in range(10):
         server.send(order_frame(number))
+    until(feed._overrun.is_set)  # nobody empties the queue before one message found no room
     event = the_next(out, Disconnected)
     assert isinstance(event, Disconnected)
     assert "too slow" in event.why

@@ -28,7 +28,7 @@ PATIENCE = 10  # s
 
 
 @cache
-def _tape(source: str) -> Tape:
+def played(source: str) -> Tape:
     """Tapes do not change while they play, so that all tests can share one."""
     return open_tape(source, load_pairs())
 
@@ -66,7 +66,7 @@ class RunningSimulator:
     def start(self) -> None:
         """Start, or start again. Raises what the simulator raises when it cannot."""
         ready: Future[int] = Future()
-        tape = None if self.options.tape == "bybit" else _tape(self.options.tape)
+        tape = None if self.options.tape == "bybit" else played(self.options.tape)
         self._thread = threading.Thread(
             target=lambda: asyncio.run(self._live(tape, ready)), daemon=True
         )

@@ -8,18 +8,20 @@ import pytest
 from integrations.bybit.simulator.account import Account, Rates, Request
 from integrations.bybit.simulator.journal import Journal, JournalError
 from integrations.bybit.simulator.pairs import load_pairs
-from integrations.bybit.simulator.tape import Tape, open_tape
+from integrations.bybit.simulator.tape import Tape
 from integrations.bybit.simulator.venue import Venue
 from market.types import Side
+from tests.simulator.fixture import played
 
 PAIRS = load_pairs()
-OLD, NEW = (open_tape(f"synthetic:{seed}", PAIRS) for seed in (11, 12))
+OLD, NEW = "synthetic:11", "synthetic:12"
 RATES = Rates(Decimal("0.001"), Decimal("0.001"))
 COINS = {"USDT": Decimal(1_000_000)}
 MINUTE = 60_000
 
 
-def venue(file, tape):
+def venue(file, source):
+    tape = played(source) if isinstance(source, str) else source
     return Venue(tape, Account(PAIRS, RATES), Journal(file, tape.print, tape.name), COINS)
 
 
@@ -72,8 +74,8 @@ def test_time_and_prices_go_on_from_where_they_were(file):
 def test_the_new_tape_keeps_its_shape(file):
     here = venue(file, NEW)
     hour = 60 * MINUTE
-    path, other = here.market("BTCUSDT").path, NEW.paths["BTCUSDT"]
-    shift = (here.now - NEW.start) // hour * hour
+    path, other = here.market("BTCUSDT").path, played(NEW).paths["BTCUSDT"]
+    shift = (here.now - played(NEW).start) // hour * hour
     for at in range(here.now, here.now + 300 * hour, hour):
         ratio = path.at(at) / path.at(here.now)
         assert abs(ratio - other.at(at - shift) / other.at(here.now - shift)) < 0.0001
@@ -128,7 +130,7 @@ def test_a_file_from_before_prices_were_noted_goes_on_from_its_last_order(file):
 
 
 def test_a_tape_without_a_pair_that_has_open_orders_is_refused(file):
-    short = Tape("short", "print", NEW.start, {"MNTUSDT": NEW.paths["MNTUSDT"]})
+    short = Tape("short", "print", played(NEW).start, {"MNTUSDT": played(NEW).paths["MNTUSDT"]})
     with pytest.raises(JournalError, match="open orders in BTCUSDT"):
         venue(file, short)
     assert len(venue(file, NEW).account.open["BTCUSDT"]) == 1

@@ -12,12 +12,12 @@ from integrations.bybit.simulator.depth import Liquidity
 from integrations.bybit.simulator.fees import Rates
 from integrations.bybit.simulator.journal import Entry, Journal
 from integrations.bybit.simulator.pairs import load_pairs
-from integrations.bybit.simulator.tape import open_tape
 from integrations.bybit.simulator.venue import Venue
 from market.types import Side
+from tests.simulator.fixture import played
 
 PAIRS = load_pairs()
-TAPE = open_tape("synthetic:11", PAIRS)
+TAPE = "synthetic:11"
 RATES = Rates(Decimal("0.001"), Decimal("0.001"))
 COINS = {"USDT": Decimal(1_000_000), "BTC": Decimal(10), "MNT": Decimal(100_000)}
 HOUR = 3_600_000
@@ -25,7 +25,7 @@ HOUR = 3_600_000
 
 def venue(file=None, liquidity=None):
     journal = Journal(file, "test")
-    return Venue(TAPE, Account(PAIRS, RATES), journal, COINS, liquidity)
+    return Venue(played(TAPE), Account(PAIRS, RATES), journal, COINS, liquidity)
 
 
 def order(side="Buy", price="97000", qty="0.1", *, symbol="BTCUSDT", tif="GTC", kind="Limit"):
@@ -146,10 +146,10 @@ def test_executions_come_in_order_of_time_at_prices_the_path_passes(hours, steps
     ]
     for execution in done:
         pair = PAIRS[execution.order.symbol]
-        there = TAPE.paths[execution.order.symbol].at(execution.fill.time)
+        there = played(TAPE).paths[execution.order.symbol].at(execution.fill.time)
         assert abs(there - pair.ticks(execution.fill.price)) <= 2
         assert execution.fill.price == execution.order.price
-    for symbol, path in TAPE.paths.items():
+    for symbol, path in played(TAPE).paths.items():
         passed = [path.at(start), path.at(here.now)]
         passed += [ticks for _, ticks in path.corners(start, here.now)]
         for order in here.account.open[symbol].values():
