@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from bots import balancing, live, runner
 from bots.backtest import runs
-from bots.books import capture, fees, reconcile, samples, spells
+from bots.books import capture, reconcile, samples, spells
 from bots.control import NotPossible
 from bots.grid.levels import InvalidGrid
 from bots.models import Bot
@@ -66,7 +66,7 @@ def sweep() -> None:
 @shared_task
 def refresh_instruments() -> None:
     """Ask the exchange again for its filters, for what is not traded, and for our fee rates."""
-    for what in (agreement.check_listings, fees.refresh):
+    for what in (agreement.check_listings, agreement.check_fees):
         try:
             what(_gateway)
         except ExchangeError as error:

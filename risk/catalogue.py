@@ -137,6 +137,13 @@ KINDS = (
         NO_BUYS,
         "when the exchange lists it as trading again; it is asked every 15 min",
     ),
+    Kind(
+        "fees",
+        "the account's fee rate has risen so far that the poorest round trip of a bot's grid "
+        "earns nothing",
+        NO_BUYS,
+        "when it earns again: at other rates, or with fewer grids; rates are asked every 15 min",
+    ),
 )
 
 

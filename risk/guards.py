@@ -234,6 +234,14 @@ def listing(symbol: str, trouble: str) -> Reading:
     return Reading("listing", f"pair:{symbol}", None, None, "", level, did[:200], no_buys=True)
 
 
+def fees(subject: str, worst: Decimal, maker: Decimal) -> Reading:
+    """Whether a bot's poorest round trip still earns at the rates of today (share of its cost)."""
+    loses = worst <= 0
+    level = Level.TRIPPED if loses else Level.CLEAR
+    did = f"buys withheld: at {percent(maker)} a side a round trip earns nothing" if loses else ""
+    return Reading("fees", subject, worst, ZERO, "share", level, did, no_buys=True)
+
+
 def access(trouble: str) -> Reading:
     """Whether the exchange lets this account trade; a person has to mend what is wrong."""
     level = Level.TRIPPED if trouble else Level.CLEAR

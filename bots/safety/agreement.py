@@ -10,16 +10,20 @@ import time
 from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
+from itertools import pairwise
 from weakref import WeakKeyDictionary
 
 from django.db import connection, transaction
 from django.utils import timezone
 
-from bots.books import ledger, reconcile
+from bots.books import fees, ledger, reconcile
 from bots.grid import ids
-from bots.models import Bot, CapitalMove, Fill, Order
+from bots.grid.levels import levels
+from bots.grid.truth import net_rate
+from bots.models import Bot, CapitalMove, Fill, GridConfig, Order
 from bots.safety import guarding
 from bots.safety.guarding import standing
+from bots.terms import spec_now
 from market import ingest
 from market.exchange import Broken, Exchange, ExchangeError
 from market.types import OPEN, ZERO, plain
@@ -155,6 +159,21 @@ def check_listings(exchange: Exchange) -> None:
     closed = ingest.refresh_instruments(exchange, symbols)
     for symbol in symbols:
         guarding.note(guards.listing(symbol, closed.get(symbol, "")))
+
+
+def check_fees(exchange: Exchange) -> None:
+    """Take in the account's fee rates; no grid buys while a round trip of it earns nothing.
+
+    Raises ExchangeError, as in demo trading always.
+    """
+    fees.refresh(exchange)
+    versions = GridConfig.objects.filter(pk__in=Bot.objects.values("config"))
+    for version in versions.select_related("bot"):
+        bot = version.bot
+        maker = fees.rates(exchange, bot.symbol).maker
+        ladder = levels(spec_now(version), ingest.instrument(exchange, bot.symbol))
+        worst = min(net_rate(low, high, maker) for low, high in pairwise(ladder))
+        guarding.note(guards.fees(bot.subject, worst, maker))
 
 
 class Entrance:

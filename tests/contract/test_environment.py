@@ -111,6 +111,25 @@ def test_a_pair_that_closes_withholds_its_buys_until_it_is_listed_again(
     assert len(sent(live, orderStatus="New")) == GRIDS
 
 
+def test_a_grid_that_new_fee_rates_make_a_loss_buys_nothing_until_it_earns_again(
+    live: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "_gateway", live.gateway)
+    tasks.refresh_instruments()
+    bot = Bot.objects.get()
+    assert standing("fees", bot.subject) is Level.CLEAR
+    live.faults(do=[{"kind": "fees", "maker": "0.003"}])  # a step of 0.5 % pays 0.6 % in fees
+    tasks.refresh_instruments()
+    live.run(20)
+    assert "at 0.3 % a side a round trip earns nothing" in Guard.objects.get(name="fees").did
+    assert not sent(live, orderStatus="New", side="Buy")
+    assert sent(live, orderStatus="New", side="Sell")
+    live.faults(do=[{"kind": "fees", "maker": "0.001"}])
+    tasks.refresh_instruments()
+    check_quiet(live)
+    assert len(sent(live, orderStatus="New")) == GRIDS
+
+
 @pytest.mark.parametrize("code", [170134, 170137, 170140])
 def test_filters_are_asked_for_again_when_one_refuses(live: House, code: int) -> None:
     live.faults(
