@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from decimal import Decimal
 
+from integrations.bybit.simulator.heard import Heard
 from integrations.bybit.simulator.rows import execution_row, order_row
 from integrations.bybit.simulator.venue import Venue
 from integrations.bybit.simulator.wire import ApiError, Json
@@ -38,6 +39,14 @@ def _price(venue: Venue, symbol: str, price: object) -> Decimal:
     return value
 
 
+def asked(heard: Heard, query: Mapping[str, str]) -> Json:
+    """Signed requests: `at` is a pattern of their path, `since` a machine time in ms."""
+    since = query.get("since", "0")
+    if not (since.isascii() and since.isdecimal()):
+        raise ApiError(400, "since must be a whole number of milliseconds")
+    return heard.show(query.get("at", "*"), int(since))
+
+
 def state(venue: Venue, speed: float, *, whole: bool) -> Json:
     """The truth: clock and prices, and with `whole` every order, execution and wallet line."""
     account, markets = venue.account, venue.markets
@@ -49,6 +58,7 @@ def state(venue: Venue, speed: float, *, whole: bool) -> Json:
         "speed": speed,
         "loops": max(market.path.loops(venue.now) for market in markets.values()),
         "prices": {symbol: plain(market.price) for symbol, market in markets.items()},
+        "open_orders": sum(map(len, account.open.values())),
     }
     if not whole:
         return clock

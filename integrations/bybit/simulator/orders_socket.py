@@ -5,6 +5,7 @@ from typing import Any
 
 from integrations.bybit.simulator.auth import Keys
 from integrations.bybit.simulator.budget import Budgets
+from integrations.bybit.simulator.heard import Heard
 from integrations.bybit.simulator.rest import Endpoint
 from integrations.bybit.simulator.sockets import Connection
 from integrations.bybit.simulator.venue import Venue
@@ -23,12 +24,18 @@ class OrderEntry:
     """
 
     def __init__(
-        self, venue: Venue, keys: Keys, endpoints: Mapping[str, Endpoint], budgets: Budgets
+        self,
+        venue: Venue,
+        keys: Keys,
+        endpoints: Mapping[str, Endpoint],
+        budgets: Budgets,
+        heard: Heard,
     ) -> None:
         self._venue = venue
         self._keys = keys
         self._endpoints = endpoints
         self._budgets = budgets
+        self._heard = heard
 
     def answer(self, connection: Connection, message: Json) -> Json:
         """The frame that answers one message."""
@@ -55,6 +62,7 @@ class OrderEntry:
         header, args = message.get("header"), message.get("args")
         if not (isinstance(header, Mapping) and isinstance(args, list) and len(args) == 1):
             raise ApiError(10001, "params error: header and args with one order are required")
+        self._heard.note(OPERATIONS[op], _word(header, "TIMESTAMP"), machine_ms())
         self._keys.check_clock(_word(header, "TIMESTAMP"), _word(header, "RECV-WINDOW"))
         if not isinstance(args[0], dict):
             raise ApiError(10001, "params error: the order must be an object")

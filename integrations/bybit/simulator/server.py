@@ -24,6 +24,7 @@ from integrations.bybit.simulator.fault_requests import Answer, Bent, Wire
 from integrations.bybit.simulator.faults import PARTINGS, Faults
 from integrations.bybit.simulator.feeds import Feeds
 from integrations.bybit.simulator.fees import Rates
+from integrations.bybit.simulator.heard import Heard
 from integrations.bybit.simulator.journal import Journal, JournalError
 from integrations.bybit.simulator.later import Later
 from integrations.bybit.simulator.live import NAME as LIVE
@@ -91,10 +92,10 @@ class Simulator:
             self.venue.advance(max(self.venue.now, begin))
         self.faults, self._later = Faults(), Later()
         self._hub = Hub(options.keys, self.faults, self._later)
-        self._budgets = Budgets(options.rate_limits)
+        self._budgets, self._heard = Budgets(options.rate_limits), Heard()
         self._endpoints = endpoints(options.keys.key)
         self._hub.order_entry = OrderEntry(
-            self.venue, options.keys, self._endpoints, self._budgets
+            self.venue, options.keys, self._endpoints, self._budgets, self._heard
         ).answer
         self._feeds = Feeds(self.venue, self._hub)
         self._deeds = Deeds(self.venue, self.faults, self._feeds.private, stepped=not options.speed)
@@ -197,6 +198,7 @@ class Simulator:
         application.router.add_get("/v5/trade", self._socket)
         application.router.add_get("/sim/state", self._sim)
         application.router.add_get("/sim/clock", self._sim)
+        application.router.add_get("/sim/requests", self._sim)
         application.router.add_post("/sim/step", self._sim)
         application.router.add_get("/sim/faults", self._sim)
         application.router.add_post("/sim/faults", self._sim)
@@ -210,6 +212,7 @@ class Simulator:
 
     async def _rest(self, request: web.Request) -> web.StreamResponse:
         body = await request.text()
+        self._heard.note(request.path, request.headers.get("X-BAPI-TIMESTAMP", ""), machine_ms())
         if self._budgets.turns_away(machine_ms()):
             return web.Response(status=403, text="access too frequent")
         return await self._wire.carry(
@@ -254,6 +257,8 @@ class Simulator:
                     self.venue.keep()
                     self.flush()
                 return web.json_response(self.faults.show())
+            if request.path == "/sim/requests":
+                return web.json_response(control.asked(self._heard, request.query))
             if request.path == "/sim/step":
                 control.step(self.venue, self.options.speed, _body(await request.text()))
                 self._look()
