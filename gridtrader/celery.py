@@ -9,6 +9,7 @@ from django.db import connections
 
 from gridtrader.nudge import Nudge, TimeLimit
 from market.about import about, facts
+from risk.origin import coming_from
 
 app = Celery("gridtrader", task_cls=Nudge)
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -58,6 +59,7 @@ def begin(task_id: str, task: Task, **_: object) -> None:
         named["request"] = request
     _lines[task_id] = ExitStack()
     _lines[task_id].enter_context(about(**named))
+    _lines[task_id].enter_context(coming_from(" ".join(["task", *named.values()])))
 
 
 @signals.task_postrun.connect

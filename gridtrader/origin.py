@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-from risk import audit
+from risk.origin import coming_from
 
+DOORS = (("/api/", "API"), ("/admin/", "admin"))
 Answer = Callable[[HttpRequest], HttpResponse]
 
 
@@ -13,9 +14,9 @@ def origin(get_response: Answer) -> Answer:
     """Name the door and the address; behind a proxy the address is the proxy's word for it."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        door = "API" if request.path.startswith("/api/") else "page"
+        door = next((name for path, name in DOORS if request.path.startswith(path)), "page")
         address = request.META.get("REMOTE_ADDR", "")
-        with audit.coming_from(f"{door} {address}".strip()):
+        with coming_from(f"{door} {address}".strip()):
             return get_response(request)
 
     return middleware

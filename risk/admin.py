@@ -133,7 +133,6 @@ class PolicyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
                 by=request.user.get_username(),
                 may_loosen=request.user.has_perm(LOOSEN),
                 reason=form.cleaned_data["reason"],
-                origin=f"admin {request.META.get('REMOTE_ADDR', '')}".strip(),
             )
         except NotAllowed as error:  # the form has asked before: somebody else was quicker
             self.message_user(request, str(error), "ERROR")

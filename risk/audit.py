@@ -8,8 +8,6 @@ that `manage.py audit --verify` prints somewhere else to prove that too.
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC
 from decimal import Decimal
@@ -20,13 +18,13 @@ from django.utils import timezone
 
 from market.locks import Lock
 from market.types import plain
+from risk import origin as origins
 from risk.models import AuditRow
 
 START = "none: this is the first row"
 _SEALED = ("number", "who", "origin", "what", "subject", "before", "after", "reason", "previous")
 
 Facts = Mapping[str, Any]
-_origin: ContextVar[str] = ContextVar("origin", default="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +44,6 @@ class Verdict:
     faults: tuple[Fault, ...]
 
 
-@contextmanager
-def coming_from(origin: str) -> Iterator[None]:
-    """Whatever is recorded inside the block, and names no origin of its own, came from there."""
-    token = _origin.set(origin)
-    try:
-        yield
-    finally:
-        _origin.reset(token)
-
-
 def record(
     what: str,
     subject: str,
@@ -69,8 +57,9 @@ def record(
     """Append a row, in the caller's transaction when there is one: no change without its row.
 
     `what` names the act ("pause", "kill", "policy"), `subject` what it was done to ("all",
-    "bot:7"), `before` and `after` hold what it changed. The chain is locked until the
-    transaction ends, so it must be short.
+    "bot:7"), `before` and `after` hold what it changed. Who names no `origin` is told to have acted
+    where it runs (risk/origin.py). The chain is locked until the transaction ends, so it must be
+    short.
     """
     with transaction.atomic():
         with connection.cursor() as cursor:
@@ -80,7 +69,7 @@ def record(
             number=last.number + 1 if last else 1,
             at=timezone.now(),
             who=who[:150],
-            origin=(origin or _origin.get())[:100],
+            origin=(origin or origins.here())[:100],
             what=what[:60],
             subject=subject[:64],
             before=_plain(before or {}),

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from market.locks import Lock
 from risk import audit
+from risk import origin as origins
 from risk.models import Halt
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ def arm(
     but a drill becomes a kill in earnest. Must not be called inside a transaction: the commit is
     what stops the others. Raises NotPossible for a drill while a halt on all stands.
     """
+    origin = origin or origins.here()
     with transaction.atomic(durable=True):
         _wait_for_senders()
         halt, created = Halt.objects.select_for_update().get_or_create(
@@ -113,7 +115,7 @@ def open_halt(subject: str, *, reason: str, by: str, origin: str = "") -> Halt:
             defaults={
                 "reason": reason[:300],
                 "opened_by": by[:150],
-                "origin": origin[:100],
+                "origin": (origin or origins.here())[:100],
                 "committed_at": timezone.now(),
                 "audited": True,
             },
@@ -129,7 +131,7 @@ def lift(halt: Halt, *, by: str, reason: str, origin: str = "", drill: bool = Fa
     With `drill` nothing but a drill is lifted: somebody may have killed in earnest meanwhile.
 
     Who may, and whether both sides' books agree, is for the caller to know
-    (bots/safety/killing.py).
+    (bots/safety/rearming.py).
     """
     if not reason.strip():
         raise NotPossible("say why it may go on: a reason is needed")

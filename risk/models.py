@@ -29,7 +29,7 @@ class Halt(models.Model):
     """An order to stop trading, for one subject ("bot:7") or for all; open until lifted.
 
     Times are the machine's. The later columns tell how far a kill has come
-    (bots/safety/killing.py).
+    (bots/safety/course.py).
     """
 
     class Kind(models.TextChoices):

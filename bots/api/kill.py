@@ -57,7 +57,6 @@ class Kill(APIView):
             EXCHANGE,
             reason=wish["reason"],
             by=request.user.get_username(),
-            origin=origin_of(request),
             sell=wish["sell"],
             foreign=wish["foreign"],
             enough=killing.seen_empty_within(ANSWER_WITHIN_S),
@@ -78,8 +77,3 @@ def _killed(halt: Halt) -> dict[str, Any]:
         "open_orders": halt.open_orders,
         "cancel_ms": round((end - began).total_seconds() * 1000),
     }
-
-
-def origin_of(request: Request) -> str:
-    """Where a call came from, for the audit trail."""
-    return f"API {request.META.get('REMOTE_ADDR', '')}".strip()

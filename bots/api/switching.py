@@ -14,7 +14,7 @@ from bots.api import answers
 from bots.api.asking import told
 from bots.api.errors import Conflict
 from bots.api.idempotency import idempotent
-from bots.api.kill import EXCHANGE, origin_of
+from bots.api.kill import EXCHANGE
 from bots.api.permissions import MaySteer, opens
 from bots.api.reads import bot_named
 from bots.api.serializers import ResumeBody, SwitchBody
@@ -22,7 +22,7 @@ from bots.control import NotPossible
 from bots.models import Bot
 from bots.reports import cards
 from bots.roles import Role
-from bots.safety import killing
+from bots.safety import rearming
 from market.exchange import ExchangeError
 from risk import halts
 
@@ -101,11 +101,10 @@ class Resume(Switch):
                 '{"all": true, "rearm": true, "reason": "..."}'
             )
         try:
-            killing.rearm(
+            rearming.rearm(
                 EXCHANGE,
                 by=self.request.user.get_username(),
                 reason=wish["reason"],
-                origin=origin_of(self.request),
             )
         except halts.NotPossible as error:
             raise Conflict(str(error)) from error

@@ -34,7 +34,7 @@ def open_books(exchange: Exchange) -> None:
             for balance in balances
         )
         found = {balance.coin: balance.total for balance in balances}
-        audit.record("capital", halts.ALL, who="engine", origin="wallet", after=found,
+        audit.record("capital", halts.ALL, who="engine", after=found,
                      reason="opening balance")  # fmt: skip
 
 

@@ -43,7 +43,6 @@ def _kill(request: HttpRequest) -> Halt:
         gateway_from_settings(alone=True),
         reason=request.POST.get("reason", "").strip()[:200] or "by the page",
         by=request.user.get_username(),
-        origin=f"page {request.META.get('REMOTE_ADDR', '')}".strip(),
         sell=request.POST.get("sell") == "yes",
         enough=killing.seen_empty_within(ANSWER_WITHIN_S),
     )

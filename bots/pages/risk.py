@@ -11,7 +11,7 @@ from bots import live
 from bots.pages.shell import demand, for_readers, frame
 from bots.reports import guards
 from bots.roles import Role, roles_of
-from bots.safety import killing
+from bots.safety import rearming
 from integrations.bybit.account import gateway_from_settings
 from market.exchange import ExchangeError
 from risk import halts
@@ -47,12 +47,11 @@ def lift(request: HttpRequest, number: int) -> HttpResponse:
     demand(request, LIFTERS)
     halt = get_object_or_404(Halt, pk=number)
     by, reason = request.user.get_username(), request.POST.get("reason", "").strip()
-    origin = f"page {request.META.get('REMOTE_ADDR', '')}".strip()
     try:
         if halt.kind == Halt.Kind.KILL and halt.lifted_at is None and reason:
-            killing.rearm(gateway_from_settings(alone=True), by=by, reason=reason, origin=origin)
+            rearming.rearm(gateway_from_settings(alone=True), by=by, reason=reason)
         else:
-            halts.lift(halt, by=by, reason=reason, origin=origin)
+            halts.lift(halt, by=by, reason=reason)
     except halts.NotPossible as error:
         messages.error(request, f"Nothing is lifted: {error}.")
     except ExchangeError as error:

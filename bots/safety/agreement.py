@@ -239,7 +239,5 @@ def _book_outside_move(coin: str, amount: Decimal, trades: str) -> None:
     said = f"; others traded {trades}" if trades else ""
     reason = f"seen on the account: {word} from outside{said}"[:200]
     CapitalMove.objects.create(coin=coin, amount=amount, reason=reason)
-    audit.record(
-        "capital", coin, who=guarding.WHO, origin="wallet", after={"amount": amount}, reason=reason
-    )
+    audit.record("capital", coin, who="watchdog", after={"amount": amount}, reason=reason)
     log.critical("ALARM %s %s: %s", plain(amount), coin, reason)

@@ -14,7 +14,8 @@ from django.db.models import Max
 from django.utils import timezone
 
 from bots.models import Order
-from bots.safety import killing
+from bots.safety import killing, rearming
+from bots.safety.course import course_of, saved_to
 from market.exchange import Exchange, ExchangeError
 from market.types import OPEN
 from risk import audit, halts
@@ -48,7 +49,7 @@ class Report:
         return not self.broken
 
 
-def run(exchange: Exchange, *, reason: str, by: str, origin: str) -> Report:
+def run(exchange: Exchange, *, reason: str, by: str, origin: str = "") -> Report:
     """Kill, measure, lift. The report is kept as a file, and as a row of the audit trail.
 
     Raises halts.NotPossible when a halt on all stands already, DatabaseError when it cannot be
@@ -58,12 +59,12 @@ def run(exchange: Exchange, *, reason: str, by: str, origin: str) -> Report:
     began, end = timezone.now(), time.monotonic() + GIVE_UP.total_seconds()
     halt = halts.arm(reason=reason, by=by, origin=origin, drill=True)
     killing.run(
-        exchange, killing.course_of(halt), killing.saved_to(halt),
+        exchange, course_of(halt), saved_to(halt),
         enough=lambda course: course.is_over or time.monotonic() > end,
     )  # fmt: skip
     halt.refresh_from_db()
     report = _measured(halt, began, resting, lifted=_lift(exchange, halt, by, origin))
-    _keep(report, began)
+    _keep(report, began, origin)
     return report
 
 
@@ -103,17 +104,17 @@ def _measured(halt: Halt, began: datetime, resting: int, *, lifted: str) -> Repo
 def _lift(exchange: Exchange, halt: Halt, by: str, origin: str) -> str:
     """Have trading go on, when both sides' books agree; else the kill stays for a person to see."""
     try:
-        killing.rearm(exchange, by=by, reason="end of the drill", origin=origin, drill=True)
+        rearming.rearm(exchange, by=by, reason="end of the drill", origin=origin, drill=True)
     except (halts.NotPossible, ExchangeError) as error:
         return f"the kill stays: {error}"
     halt.refresh_from_db()
     return "trading goes on: both sides' books agree"
 
 
-def _keep(report: Report, began: datetime) -> None:
+def _keep(report: Report, began: datetime, origin: str) -> None:
     facts = asdict(report)
     audit.record(
-        "drill report", halts.ALL, who=report.by, origin="drill", reason=report.reason,
+        "drill report", halts.ALL, who=report.by, origin=origin, reason=report.reason,
         after={name: facts[name] for name in ("cancelled", "ms", "broken", "lifted")},
     )  # fmt: skip
     path_of(began).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")

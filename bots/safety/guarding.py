@@ -19,7 +19,6 @@ from risk.models import Guard, GuardEvent
 log = logging.getLogger(__name__)
 
 BTC_FILTERED = "btc-filtered"  # the subject of bots that buy only while BTC is stable
-WHO = "watchdog"
 _LOUD = {Level.TRIPPED: logging.CRITICAL, Level.WARNING: logging.WARNING}
 
 
@@ -70,7 +69,7 @@ def note(reading: Reading) -> bool:
     trips = before is not Level.TRIPPED and reading.level is Level.TRIPPED
     kill = halts.killed() if trips and reading.kills else None
     if trips and reading.kills and (kill is None or kill.drill):
-        halts.arm(reason=reading.did, by=f"guard {reading.name}", origin=WHO)
+        halts.arm(reason=reading.did, by=f"guard {reading.name}")
     now, tier = timezone.now(), _kept(reading.tier)
     facts_ = {
         "value": _kept(reading.value),
@@ -116,7 +115,7 @@ def _write_down(reading: Reading, before: Level) -> None:
         at=timezone.now(),
     )
     audit.record(
-        "guard", reading.subject, who=f"guard {reading.name}", origin=WHO,
+        "guard", reading.subject, who=f"guard {reading.name}",
         before={"state": before}, after={"state": reading.level, "value": _kept(reading.value)},
         reason=reading.did,
     )  # fmt: skip

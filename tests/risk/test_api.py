@@ -12,7 +12,7 @@ from bots.api import switching
 from bots.api.throttling import Bucket, KillThrottle
 from bots.models import Bot, CapitalMove
 from bots.roles import Role
-from bots.safety import killing
+from bots.safety import killing, rearming
 from integrations.bybit.gateway import Gateway
 from risk import audit, halts
 from risk.models import AuditRow, Halt
@@ -123,7 +123,7 @@ def test_a_rearm_waits_for_books_that_agree(
     )
     done(halt.pk)
     CapitalMove.objects.create(coin="USDT", amount=1, reason="a mistake")
-    monkeypatch.setattr(killing.agreed, "__defaults__", (4.0,))
+    monkeypatch.setattr(rearming.agreed, "__defaults__", (4.0,))
     wish = {"all": True, "rearm": True, "reason": "calm"}
     answer = caller(Role.ADMIN).post("/api/resume", wish, format="json")
     assert answer.status_code == 409

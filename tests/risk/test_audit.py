@@ -5,7 +5,9 @@ from decimal import Decimal
 import pytest
 from django.db import Error, connection, transaction
 
-from risk import audit
+from bots.tasks import tick_bot
+from gridtrader import celery
+from risk import audit, halts, origin
 from risk.models import AuditRow
 
 
@@ -81,3 +83,40 @@ def test_a_change_that_is_rolled_back_leaves_no_row(db: None) -> None:
     with pytest.raises(ZeroDivisionError):
         undone()
     assert audit.verify().rows == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["/srv/manage.py", "watchdog"], "manage.py watchdog"),
+        (["manage.py", "kill", "--reason", "smoke"], "manage.py kill"),
+        (["manage.py"], "manage.py"),
+        (["/x/celery/__main__.py", "-q", "-A", "gridtrader", "worker", "-l"], "celery worker"),
+        (["/x/daphne/__main__.py", "-b", "127.0.0.1"], "daphne"),
+        (["/x/bin/pytest", "-q"], "pytest"),
+    ],
+)
+def test_a_process_is_named_by_its_command_line(words: list[str], name: str) -> None:
+    assert origin.named(words) == name
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_row_leaves_its_origin_empty() -> None:
+    """The request or the task if there is one, else the process; of threads too."""
+
+    def told() -> str:
+        return audit.record("pause", "bot:1", who="ann").origin
+
+    process = told()
+    assert process
+    with origin.coming_from("page 10.0.0.1"):
+        assert told() == "page 10.0.0.1"
+        assert audit.record("pause", "bot:1", who="ann", origin="alert 7").origin == "alert 7"
+    assert told() == process
+    celery.begin("0123456789abcdef", tick_bot)
+    try:
+        assert told() == "task tick_bot:01234567"
+        assert halts.arm(reason="x", by="guard y").origin == "task tick_bot:01234567"
+    finally:
+        celery.end("0123456789abcdef")
+    assert told() == process

@@ -9,7 +9,7 @@ from django.conf import LazySettings
 
 from bots.models import Bot, CapitalMove
 from bots.reports import risk as reading
-from bots.safety import drill, killing
+from bots.safety import course, drill, rearming
 from integrations.bybit.gateway import Gateway
 from risk import audit, halts
 from risk.models import AuditRow, Halt
@@ -21,7 +21,7 @@ from tests.simulator.fixture import RunningSimulator
 def folder(tmp_path: Path, settings: LazySettings, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data folder of its own; the second look comes soon."""
     settings.DATA_DIR = tmp_path
-    monkeypatch.setattr(killing, "SECOND_LOOK", timedelta(milliseconds=300))
+    monkeypatch.setattr(course, "SECOND_LOOK", timedelta(milliseconds=300))
     return tmp_path
 
 
@@ -75,14 +75,14 @@ def test_no_drill_while_a_halt_stands_for_it_would_be_lifted(
 def test_a_kill_during_a_drill_stays(
     one: Bot, exchange: Gateway, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = killing.rearm
+    real = rearming.rearm
 
     def interrupted(*args: object, **options: object) -> None:
         halts.arm(reason="smoke", by="bob")
         Halt.objects.update(state="DONE")
         real(*args, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(killing, "rearm", interrupted)
+    monkeypatch.setattr(rearming, "rearm", interrupted)
     found = held(exchange)
     assert "bob killed: smoke" in found.lifted
     halt = halts.killed()
@@ -95,7 +95,7 @@ def test_books_that_differ_leave_the_drill_standing(
     one: Bot, exchange: Gateway, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     CapitalMove.objects.create(coin="USDT", amount=1, reason="a mistake")
-    monkeypatch.setattr(killing.agreed, "__defaults__", (1.0,))
+    monkeypatch.setattr(rearming.agreed, "__defaults__", (1.0,))
     found = held(exchange)
     assert "balance of USDT" in found.lifted
     assert halts.killed() is not None

@@ -6,6 +6,8 @@ from django.utils import timezone
 
 from bots.models import Bot, Order
 from bots.safety import killing
+from bots.safety.course import SECOND_LOOK
+from bots.safety.tending import Tender
 from integrations.bybit.gateway import Gateway
 from market.exchange import Trigger
 from market.types import OrderStatus, Side
@@ -30,7 +32,7 @@ def test_a_kill_leaves_nothing_of_ours_and_touches_nothing_foreign(
     halt.refresh_from_db()
     assert (halt.state, halt.open_orders, halt.cancelled) == (Halt.State.DONE, 0, resting)
     assert halt.committed_at - began < timezone.timedelta(seconds=0.2)
-    assert halt.done_at - halt.first_empty_at >= killing.SECOND_LOOK
+    assert halt.done_at - halt.first_empty_at >= SECOND_LOOK
     row = audit.AuditRow.objects.get(what="kill")
     assert (row.who, row.origin, row.reason) == ("ann", "pytest", "test")
     rest(exchange)
@@ -49,7 +51,7 @@ def test_asked_to_it_cancels_foreign_orders_too(
     assert audit.AuditRow.objects.get(what="kill").after["foreign"] is True
     http(simulator).place_order(**limit(price="90000", orderLinkId="again"))
     Halt.objects.filter(pk=halt.pk).update(tended_at=None)
-    killing.Tender(exchange).tend()
+    Tender(exchange).tend()
     assert exchange.open_orders() == [], "as long as the kill stands"
 
 

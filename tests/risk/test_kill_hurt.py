@@ -14,8 +14,10 @@ from bots import control, engine, runner, seeds, store
 from bots.books import reconcile
 from bots.journal import DatabaseJournal
 from bots.models import Bot, Order
+from bots.safety import course as courses
 from bots.safety import killing
-from bots.safety.killing import Course
+from bots.safety.course import Course
+from bots.safety.tending import Tender
 from integrations.bybit.gateway import Gateway
 from integrations.bybit.limits import Turn
 from integrations.bybit.session import Answer, Session
@@ -64,7 +66,7 @@ def test_a_kill_at_any_step_of_a_deploy_and_its_ticks(
     where: object, name: str, dies: bool, moment: str, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """Afterwards nothing of ours rests, and nothing comes."""
-    monkeypatch.setattr(killing, "SECOND_LOOK", timedelta(milliseconds=300))
+    monkeypatch.setattr(courses, "SECOND_LOOK", timedelta(milliseconds=300))
     simulator.step(PRICES)
     bot = control.deploy(seeds.BOTS[0], by="tests")
     real, struck = getattr(where, name), threading.Event()
@@ -96,7 +98,7 @@ def test_a_kill_at_any_step_of_a_deploy_and_its_ticks(
         killed(exchange)
     assert halts.killed() is not None
     # What was on the wire at the kill lands by now; the watchdog has a look again.
-    tender = killing.Tender(exchange)
+    tender = Tender(exchange)
     Halt.objects.update(tended_at=timezone.now() - timedelta(minutes=1))
     tender.tend()
     Bot.objects.update(lease_until=None)
@@ -138,7 +140,7 @@ def test_refused_cancels_are_asked_for_again(
 def test_an_outage_is_incomplete_and_ends_done(
     one: Bot, simulator: RunningSimulator, exchange: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(killing, "IN_TIME", timedelta(seconds=1))
+    monkeypatch.setattr(courses, "IN_TIME", timedelta(seconds=1))
     simulator.stop()
     began = time.monotonic()
     halt = killing.kill(
@@ -152,7 +154,7 @@ def test_an_outage_is_incomplete_and_ends_done(
     simulator.start()
     assert open_ours(simulator)
     Halt.objects.update(tended_at=timezone.now() - timedelta(minutes=1))
-    tender = killing.Tender(exchange)
+    tender = Tender(exchange)
     back = time.monotonic()
     while open_ours(simulator):
         tender.tend()
@@ -160,7 +162,7 @@ def test_an_outage_is_incomplete_and_ends_done(
     until_done(tender)
 
 
-def until_done(tender: killing.Tender) -> None:
+def until_done(tender: Tender) -> None:
     deadline = time.monotonic() + 15
     while (halt := halts.killed()) is not None and halt.state != State.DONE:
         tender.tend()
@@ -210,7 +212,7 @@ def test_a_kill_without_a_database_is_committed_when_it_is_back(
 ) -> None:
     halts.raise_flag(halts.Wish("the database is gone", sell=True))
     try:
-        tender = killing.Tender(exchange)
+        tender = Tender(exchange)
         tender.tend_blindly()
         tender.tend_blindly()
         assert open_ours(simulator) == []

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from bots import runner
 from bots.models import Bot, CapitalMove, Order
-from bots.safety import guarding, killing
+from bots.safety import guarding, rearming
 from bots.safety.agreement import Books
 from bots.safety.guarding import standing
 from bots.safety.watching import Watch
@@ -371,7 +371,7 @@ def test_orders_that_one_side_alone_knows_withhold_buys(
     assert standing("reconcile", "all") is Level.CLEAR
     books.check()
     assert standing("reconcile", "all") is Level.TRIPPED
-    killing.agreed(exchange, 5.0)
+    rearming.agreed(exchange, 5.0)
     books.check()
     assert standing("reconcile", "all") is Level.CLEAR
 

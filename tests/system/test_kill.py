@@ -15,10 +15,10 @@ pytestmark = pytest.mark.timeout(240)
 
 SPEED = 60
 REARM = """
-from bots.safety import killing
+from bots.safety import rearming
 from integrations.bybit.account import gateway_from_settings
 from risk import halts
-killing.rearm(gateway_from_settings(), by="tests", reason="next test")
+rearming.rearm(gateway_from_settings(), by="tests", reason="next test")
 print(halts.killed())
 """
 

@@ -40,14 +40,13 @@ class Command(BaseCommand):
     @transaction.atomic
     def handle(self, *args: object, **options: object) -> None:
         name = str(options["user"])
-        with audit.coming_from("command line"):
-            if options["list"]:
-                for token in _of(name):
-                    self.stdout.write(_line(token))
-            elif options["revoke"] is not None:
-                self._revoke(name, str(options["revoke"]))
-            else:
-                self._make(name, Role(str(options["role"])), options)
+        if options["list"]:
+            for token in _of(name):
+                self.stdout.write(_line(token))
+        elif options["revoke"] is not None:
+            self._revoke(name, str(options["revoke"]))
+        else:
+            self._make(name, Role(str(options["role"])), options)
 
     def _make(self, name: str, role: Role, options: dict[str, object]) -> None:
         user = _account(name)

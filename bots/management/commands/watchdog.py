@@ -9,9 +9,10 @@ from collections.abc import Callable
 from django.core.management.base import BaseCommand
 from django.db import connection
 
-from bots.safety import guarding, killing, watching
+from bots.safety import guarding, watching
 from bots.safety.agreement import Books
-from bots.safety.killing import DATABASE_AWAY
+from bots.safety.course import DATABASE_AWAY
+from bots.safety.tending import Tender
 from integrations.bybit.account import gateway_from_settings
 from market.exchange import ExchangeError
 from risk import pulse
@@ -33,7 +34,7 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: stopping.set())
         tally = Tally()
         exchange = gateway_from_settings(alone=True, told=guarding.counted_in(tally))
-        tender = killing.Tender(exchange)
+        tender = Tender(exchange)
         watch, books = watching.Watch(), Books(exchange)
 
         def guard() -> None:

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from bots.models import Bot
 from bots.safety import drill, killing
-from bots.safety.killing import DATABASE_AWAY, Course
+from bots.safety.course import DATABASE_AWAY, Course, course_of, saved_to
 from gridtrader.hosting import borrowed
 from gridtrader.services import ServiceError
 from integrations.bybit.account import gateway_from_settings
@@ -97,7 +97,7 @@ class Command(BaseCommand):
 
     def _kill(self, reason: str, wishes: Mapping[str, bool]) -> None:
         began = timezone.now()
-        commit = _Commit(reason=reason, by="manage.py kill", origin="command line", **wishes)
+        commit = _Commit(reason=reason, by="manage.py kill", **wishes)
         commit.start()
         commit.join(COMMIT_PATIENCE_S)
         if commit.halt is None:
@@ -115,13 +115,13 @@ class Command(BaseCommand):
 
     def _cancel(self, commit: _Commit, began: datetime, *, foreign: bool) -> Course:
         exchange = gateway_from_settings(alone=True)
-        course = killing.course_of(commit.halt) if commit.halt else Course(began, foreign=foreign)
+        course = course_of(commit.halt) if commit.halt else Course(began, foreign=foreign)
         told = ""
 
         def save(course: Course) -> None:
             nonlocal told
             if commit.halt is not None:
-                killing.saved_to(commit.halt)(course)
+                saved_to(commit.halt)(course)
                 halts.flag().unlink(missing_ok=True)
             words = f"{course.state}: {course.open_orders} of ours open, {course.trouble}"
             if words != told:
@@ -150,7 +150,7 @@ class Command(BaseCommand):
         """Kill, measure, and go on. Nothing is done while the database is away."""
         exchange = gateway_from_settings(alone=True)
         try:
-            found = drill.run(exchange, reason=reason, by="manage.py kill", origin="command line")
+            found = drill.run(exchange, reason=reason, by="manage.py kill")
         except halts.NotPossible as error:
             raise CommandError(f"no drill now: {error}") from error
         except DATABASE_AWAY as error:

@@ -25,7 +25,7 @@ class Command(BaseCommand):
             changed = f" {row.before} -> {row.after}" if row.before or row.after else ""
             why = f": {row.reason}" if row.reason else ""
             self.stdout.write(
-                f"{row.number} {row.at:%Y-%m-%d %H:%M:%S} {row.who} ({row.origin or 'inside'}) "
+                f"{row.number} {row.at:%Y-%m-%d %H:%M:%S} {row.who} ({row.origin or 'not told'}) "
                 f"{row.what} {row.subject}{changed}{why}"
             )
 
