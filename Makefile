@@ -37,7 +37,7 @@ help:
 	@echo "make bench  one JSON line per benchmark; ARGS=\"candles\" chooses"
 	@echo "make shots  a picture of every page, into var/shots"
 	@echo "make plotly build the charts' bundle anew (docs/charts.md)"
-	@echo "make test-all   the slow tests too: outages, deaths, foreign clients, random faults"
+	@echo "make test-all   the slow tests too: outages, deaths, foreign clients, random faults; five times the examples"
 	@echo "make lint   ruff (its security rules too), mypy, known vulnerabilities"
 	@echo "make lock   choose versions anew from requirements*.in"
 
@@ -49,7 +49,7 @@ test: $(DEV) browser
 	exec $(BIN)/python -m pytest $(SPREAD) $(ARGS)
 
 test-all:
-	@$(MAKE) --no-print-directory test ARGS="-m 'slow or not slow' $(ARGS)"
+	@GRIDTRADER_THOROUGH=1 $(MAKE) --no-print-directory test ARGS="-m 'slow or not slow' $(ARGS)"
 
 # What is stored as time series; tests/timescale/build.sh makes the server once (about 30 s).
 test-timescale: $(DEV)

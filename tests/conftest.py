@@ -3,26 +3,22 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-import hypothesis
 import pytest
 from django.conf import LazySettings, settings
 from django.db import connection
-from hypothesis import HealthCheck
+from hypothesis import settings as properties
 from pytest_django import DjangoDbBlocker
 
 from gridtrader.env import Secret
 from integrations.bybit.account import gateway_from_settings
 from integrations.bybit.gateway import Gateway
+from tests import thorough
 from tests.canary import hunt, no_canary
 from tests.simulator.fixture import RunningSimulator, simulator
 
 __all__ = ["hunt", "no_canary", "simulator"]
 
-# A machine that does other work too is slow now and then: no property is about that.
-hypothesis.settings.register_profile(
-    "house", deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
-hypothesis.settings.load_profile("house")
+properties.load_profile(thorough.HOUSE)
 
 # What takes long and is run by `make test-all`: outages waited through, processes killed at every
 # step, clients that are not ours, the whole fault catalogue, random fault runs; each page at every

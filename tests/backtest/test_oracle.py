@@ -6,7 +6,7 @@ from functools import cache
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bots.backtest.replay import replay
@@ -15,6 +15,7 @@ from bots.grid.outcome import Plan
 from market.types import Candle, Instrument
 from tests.backtest.cases import CASES, WAYS, agree, plan_of
 from tests.backtest.oracle import ladder, sizes
+from tests.thorough import examples
 
 MINUTE = 60_000
 START = 1_700_000_000_000
@@ -83,7 +84,7 @@ def plans(draw):
     return Plan(spec, instrument, draw(fees), draw(fees.map(abs)), *ways)
 
 
-@settings(max_examples=400)
+@examples(400)
 @given(plans(), markets())
 def test_random_candles(plan, candles):
     """About a third of these grids cannot be built; the others make a dozen round trips each."""

@@ -5,7 +5,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from bots.backtest.replay import NAME, replay
 from bots.engine import OwnOrder, decide
@@ -18,6 +18,7 @@ from market.types import ZERO, Fill, Order, OrderRequest, OrderStatus, Side, Tic
 from risk.rules import FREE
 from tests.backtest.cases import CASES, plan_of
 from tests.backtest.test_oracle import candles_of, markets, plans
+from tests.thorough import examples
 
 
 @dataclass
@@ -124,7 +125,7 @@ def test_real_candles(case, rule):
     assert same(plan, candles_of(case)) >= case.least_fills
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(plans(), markets())
 def test_random_candles(plan, candles):
     try:
@@ -143,7 +144,7 @@ def test_real_candles_that_a_grid_follows_up(case, upper):
     assert len(replay(plan, candles_of(case)).shifts) > 5
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(plans(), markets())
 def test_random_candles_that_a_grid_follows_up(plan, candles):
     try:

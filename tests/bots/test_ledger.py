@@ -8,7 +8,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, IntegrityError, connection, transaction
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
@@ -25,6 +25,7 @@ from market.types import OrderStatus, Side
 from risk.rules import FREE
 from tests.factories import InstrumentFactory, PriceFactory
 from tests.grid.examples import BTC, tick
+from tests.thorough import examples
 
 D = Decimal
 START = 1_700_000_000_000
@@ -254,7 +255,7 @@ def test_cells_that_left_the_ledger_are_seen(booked: Bot) -> None:
 class AnyTrading(TestCase):
     """Any trades with any fees keep the identity, coin by coin, and the ledger its causes."""
 
-    @settings(max_examples=12, deadline=None)
+    @examples(12)
     @given(
         st.lists(
             st.tuples(

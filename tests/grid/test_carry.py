@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bots.engine import OwnOrder, adoptable, decide
@@ -17,6 +17,7 @@ from market.types import ZERO, OrderStatus, Side
 from risk.rules import FREE, halted, withheld
 from tests.grid.book import Book
 from tests.grid.examples import BTC, PUBLISHED, D, published, tick
+from tests.thorough import examples
 
 
 def bought() -> Grid:
@@ -188,7 +189,7 @@ class Life:
         assert len(live) == len(set(live)), "at most one live order a cell"
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(acts=ACTS, spec=SPECS, start=st.integers(93000, 101000))
 def test_identities_hold_through_edits(acts, spec, start) -> None:
     life = Life(spec, start)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bots.engine import OwnOrder, decide
@@ -16,6 +16,7 @@ from market.types import ZERO, Fill, Order, OrderStatus, Side, TimeInForce
 from risk.rules import FREE, Limits, halted, leaving, withheld
 from tests.grid.book import Book
 from tests.grid.examples import BTC, FEE, PUBLISHED, D, published, tick
+from tests.thorough import examples
 
 
 class Run:
@@ -277,7 +278,7 @@ MOVES = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(
     moves=MOVES,
     spacing=st.sampled_from(Spacing),

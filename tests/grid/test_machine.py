@@ -24,6 +24,7 @@ from market.types import ONE, ZERO, Fill, OrderStatus, Side
 from risk.rules import FREE, halted, leaving, withheld
 from tests.grid.book import Book
 from tests.grid.examples import BTC, D, tick
+from tests.thorough import examples
 
 STEPS: Counter[str] = Counter()  # of this process, by kind
 LIMITS = [FREE, FREE, withheld("paused"), withheld("BTC gate"), halted("kill"), leaving("stop")]
@@ -267,5 +268,5 @@ class Life(RuleBasedStateMachine):
         return grid, trips
 
 
-Life.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+Life.TestCase.settings = settings(examples(60), stateful_step_count=40)
 TestLife = Life.TestCase

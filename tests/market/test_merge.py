@@ -16,6 +16,7 @@ from market.models import RefusedBars
 from market.sieve import SLACK_MS, Window
 from market.types import Candle, Tick
 from tests.market.bars import MINUTE, NOON, bar, bars, kept
+from tests.thorough import examples
 
 D = Decimal
 NAN, INFINITE = D("NaN"), D("Infinity")
@@ -64,8 +65,7 @@ def test_twice_in_one_transaction() -> None:
     assert kept() == bars(range(COPY_FROM + 10))
 
 
-@settings(max_examples=25, deadline=None,
-          suppress_health_check=[HealthCheck.function_scoped_fixture])  # fmt: skip
+@settings(examples(100), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.tuples(st.integers(0, 4), st.booleans(), st.integers(1, 3)), max_size=30),
     st.randoms(use_true_random=False),

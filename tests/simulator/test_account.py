@@ -5,7 +5,7 @@ from decimal import Decimal
 from itertools import count
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from integrations.bybit.simulator.account import Account, Quotes, Request
@@ -15,6 +15,7 @@ from integrations.bybit.simulator.pairs import load_pairs
 from integrations.bybit.simulator.rows import execution_row, order_row
 from integrations.bybit.simulator.wire import ApiError
 from market.types import Side
+from tests.thorough import examples
 
 PAIRS = load_pairs()
 SYMBOL = "BTCUSDT"
@@ -283,7 +284,7 @@ def amended(here, order, price, qty):
         raise
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(deeds, st.sampled_from(["0.001", "-0.0002", "0"]))
 def test_whatever_happens_coins_are_conserved_and_locks_are_what_open_orders_need(story, maker):
     here, links, written = account(maker=maker, USDT="30000", BTC="0.3"), count(), []

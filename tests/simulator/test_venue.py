@@ -4,7 +4,7 @@ from collections import Counter
 from decimal import Decimal
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from integrations.bybit.simulator.account import Account, Request
@@ -15,6 +15,7 @@ from integrations.bybit.simulator.pairs import load_pairs
 from integrations.bybit.simulator.venue import Venue
 from market.types import Side
 from tests.simulator.fixture import played
+from tests.thorough import examples
 
 PAIRS = load_pairs()
 TAPE = "synthetic:11"
@@ -52,7 +53,7 @@ def test_a_resting_order_fills_in_parts_as_price_goes_deeper():
     ]  # fmt: skip
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(st.lists(st.integers(1, 3 * HOUR - 1), max_size=10), st.integers(2, 5))
 def test_parts_do_not_depend_on_the_size_of_steps_either(cuts, parts):
     whole, pieces = (venue(liquidity=Liquidity(parts=parts)) for _ in range(2))
@@ -110,7 +111,7 @@ def filled(here):
     return {done.order.link_id: done.fill.time for done in here.account.executions}
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.lists(st.integers(1, 3 * HOUR - 1), max_size=30))
 def test_fills_do_not_depend_on_the_size_of_steps(cuts):
     whole, pieces = venue(), venue()
@@ -130,7 +131,7 @@ def test_fills_do_not_depend_on_the_size_of_steps(cuts):
     }
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(st.integers(1, 12), st.integers(1, 40))
 def test_executions_come_in_order_of_time_at_prices_the_path_passes(hours, steps):
     here = venue()

@@ -10,6 +10,8 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+from gridtrader.services import tethered
+
 ROOT = Path(__file__).resolve().parents[2]
 
 # How each process of ours is known by its command line.
@@ -58,9 +60,10 @@ class Stack:
         self.log = folder.with_suffix(".log")
 
     def start(self) -> None:
+        command = [sys.executable, "manage.py", "up", "--port", str(self.port)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "up", "--port", str(self.port)],
+                tethered(command, signal.SIGTERM),  # nothing outlives a test run that is killed
                 cwd=ROOT, env=self.env, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         try:
