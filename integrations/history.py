@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 
 from django.db import connection, transaction
 
@@ -13,7 +14,7 @@ from market.exchange import Exchange, ExchangeError
 from market.gaps import Span
 from market.intervals import DAY_MS, HOUR_MS
 from market.locks import Lock
-from market.merge import count_refusals, record_candles
+from market.merge import BATCH, Taken, count_refusals, record_candles
 from market.models import Instrument
 from market.sieve import Refusals, Window
 from market.types import Candle
@@ -98,23 +99,42 @@ def fetch(
     for span in sorted(spans, reverse=True):
         for piece in span.pieces(interval, BARS_A_PIECE):
             bars = _readable(exchange, symbol, interval, piece)
-            written += _keep(symbol, interval, piece, bars, Window.at(now))
+            closed = [bar for bar in bars if bar.closed]
+            written += _keep(symbol, interval, piece, closed, Window.at(now)).written
             if asked is not None:
                 asked.append(piece)
             progress(piece.bars(interval))
     return written
 
 
+def take_in(
+    bars: Iterable[Candle], symbol: str, interval: str, progress: Callable[[], object]
+) -> Taken:
+    """Keep bars of a file, the oldest first, batch by batch; each is told once it is kept.
+
+    What broke off is done again from the start: bars that are here already are not written.
+    """
+    written, refused = 0, Refusals()
+    rest = iter(bars)
+    while batch := list(islice(rest, BATCH)):
+        taken = _keep(symbol, interval, Span(batch[0].time, batch[-1].time), batch, None)
+        written, refused = written + taken.written, refused + taken.refused
+        progress()
+    return Taken(written, refused)
+
+
 @transaction.atomic
-def _keep(symbol: str, interval: str, piece: Span, bars: Iterable[Candle], window: Window) -> int:
+def _keep(
+    symbol: str, interval: str, piece: Span, bars: Iterable[Candle], window: Window | None
+) -> Taken:
     """Closed bars, and the hours and days that hold them: a death leaves both or neither.
 
     Long charts read hours and days alone where there are younger ones.
     """
-    taken = record_candles((bar for bar in bars if bar.closed), window)
+    taken = record_candles(bars, window)
     if interval == "1":
         rollups.roll_up(symbol, piece.start, piece.end)
-    return taken.written
+    return taken
 
 
 def _readable(exchange: Exchange, symbol: str, interval: str, piece: Span) -> Sequence[Candle]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db.models import Sum
+from django.utils import timezone
 
 from market.intervals import DAY_MS, MINUTE_MS
 from market.models import Candle, Gap, Instrument, Price, RefusedBars, Rollup
@@ -20,6 +21,7 @@ class Quality:
     bars: int  # closed, as far as they are rolled up, and all since
     last: int | None  # opening of the newest closed bar
     age_ms: int | None  # from that bar's end to the newest price
+    lag_s: float | None  # since the newest price came in, by the machine's clock
     missing: int  # may still be had
     absent: int  # the exchange was asked and has none
     refused: Mapping[str, int]  # ever, by reason
@@ -35,7 +37,7 @@ class Quality:
 
 def qualities() -> list[Quality]:
     """All pairs that are followed, by name."""
-    prices = dict(Price.objects.values_list("symbol", "time"))
+    prices = {price.symbol: price for price in Price.objects.all()}
     gaps: dict[tuple[str, bool], int] = defaultdict(int)
     found = Gap.objects.filter(interval="1").order_by().values_list("symbol", "absent")
     for symbol, absent, bars in found.annotate(Sum("bars")):
@@ -51,7 +53,7 @@ def qualities() -> list[Quality]:
 
 def _quality(
     symbol: str,
-    prices: Mapping[str, object],
+    prices: Mapping[str, Price],
     gaps: Mapping[tuple[str, bool], int],
     refused: Mapping[str, int],
 ) -> Quality:
@@ -59,12 +61,13 @@ def _quality(
     last = rows.order_by("-time").values_list("time", flat=True).first()
     price, age = prices.get(symbol), None
     if last is not None and price is not None:
-        age = max(0, milliseconds(price) - milliseconds(last) - MINUTE_MS)
+        age = max(0, milliseconds(price.time) - milliseconds(last) - MINUTE_MS)
     return Quality(
         symbol=symbol,
         bars=_bars(symbol),
         last=None if last is None else milliseconds(last),
         age_ms=age,
+        lag_s=None if price is None else (timezone.now() - price.received_at).total_seconds(),
         missing=gaps[symbol, False],
         absent=gaps[symbol, True],
         refused=dict(refused),

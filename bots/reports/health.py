@@ -92,6 +92,7 @@ def candles() -> Part:
             "bars": each.bars,
             "last_bar": None if each.last is None else moment(each.last),
             "age_s": None if each.age_ms is None else round(each.age_ms / 1000),
+            "lag_s": None if each.lag_s is None else round(each.lag_s, 1),
             "missing": each.missing,
             "absent": each.absent,
             "refused": each.refused,

@@ -241,6 +241,8 @@ def test_health_tells_readers_its_parts(viewer: APIClient, bot: Bot) -> None:
     }  # fmt: skip
     assert found["parts"]["exchange"]["mode"] == "paper"
     assert found["parts"]["worker"]["age_s"] < 15
+    assert all(0 <= pair["lag_s"] < 60 for pair in found["parts"]["candles"]["pairs"].values())
+    assert found["parts"]["candles"]["pairs"]
 
 
 def test_a_worker_that_sleeps_degrades_health(viewer: APIClient, bot: Bot) -> None:

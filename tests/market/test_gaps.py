@@ -197,3 +197,27 @@ def test_a_bar_that_a_file_and_the_clock_contradict_is_told(tmp_path: Path) -> N
     )
     assert "2 bars are new" in told.getvalue()
     assert "1 refused: in the future" in complaints.getvalue()
+
+
+@pytest.mark.django_db
+def test_a_file_that_breaks_off_is_kept_so_far_with_its_hours_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "BATCH", 60)
+    PriceFactory(time=moment(NOON + 300 * MINUTE))
+    path = tmp_path / "x.csv"
+    start = NOON - NOON % HOUR
+    lines = [f"{start + n * MINUTE},1,2,1,2,{n + 1}" for n in range(150)]
+    header = "open_time_ms,open,high,low,close,volume"
+    order = ["backfill", "--symbol", PAIR, "--file", str(path)]
+    path.write_text("\n".join([header, *lines[:130], "nonsense"]))
+    with pytest.raises(CommandError, match="line 132"):
+        call_command(*order)
+    assert len(kept(PAIR)) == 120
+    hours = Rollup.objects.filter(symbol=PAIR, interval="60").order_by("time")
+    assert [hour.minutes for hour in hours] == [60, 60]
+    path.write_text("\n".join([header, *lines]))
+    told = io.StringIO()
+    call_command(*order, stdout=told)
+    assert "30 bars are new" in told.getvalue()
+    assert [hour.minutes for hour in hours.all()] == [60, 60, 30]

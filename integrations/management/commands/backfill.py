@@ -1,7 +1,6 @@
 """`manage.py backfill`: history from the exchange or from a file; run again, it goes on."""
 
 from argparse import ArgumentParser
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,13 +11,12 @@ from django.core.management.base import BaseCommand, CommandError
 from integrations import history
 from integrations.bybit.account import gateway_from_settings
 from integrations.progress import Bar
-from market import gaps, rollups
+from market import gaps
 from market.candlefile import CandleFile, CandleFileError
 from market.exchange import ExchangeError
 from market.intervals import LENGTH_MS
-from market.merge import record_candles
 from market.sieve import GENESIS_MS
-from market.types import Candle, milliseconds, moment
+from market.types import milliseconds, moment
 
 
 class Command(BaseCommand):
@@ -67,18 +65,9 @@ class Command(BaseCommand):
 
     def _read(self, symbol: str, interval: str, given: dict[str, Any]) -> None:
         rows = CandleFile(given["file"], symbol, since=given["start"], until=given["end"])
-        ends: list[int] = []
-
-        def bars(bar: Bar) -> Iterator[Candle]:
-            for candle in rows:
-                ends[:] = [ends[0] if ends else candle.time, candle.time]
-                bar.reach(rows.share)
-                yield replace(candle, interval=interval, closed=True)
-
+        bars = (replace(candle, interval=interval, closed=True) for candle in rows)
         with Bar(self.stderr, 1, "file") as bar:
-            taken = record_candles(bars(bar))
-        if ends and interval == "1":
-            rollups.roll_up(symbol, *ends)
+            taken = history.take_in(bars, symbol, interval, lambda: bar.reach(rows.share))
         self.stdout.write(f"{taken.written} bars are new or changed")
         for (_, reason), count in sorted(taken.refused.items()):
             self.stderr.write(f"{count} refused: {reason}")
