@@ -19,7 +19,8 @@ from risk.models import Halt
 log = logging.getLogger(__name__)
 
 ALL = "all"
-_SENDERS_PATIENCE_MS = 100
+_PATIENCE_MS = 100  # with others who hold a lock: one that hangs must not hold up a kill
+_IMPATIENT = f"SET LOCAL lock_timeout = '{_PATIENCE_MS}ms'"
 
 Kind = Halt.Kind
 State = Halt.State
@@ -85,7 +86,7 @@ def _wait_for_senders() -> None:
     """Wait a moment for orders that are being marked SENT, so that their rows are to be seen."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL lock_timeout = '{_SENDERS_PATIENCE_MS}ms'")
+            cursor.execute(_IMPATIENT)
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [Lock.SENDING])
     except OperationalError:
         log.warning("an order has been on its way to be sent for too long; not waiting for it")
@@ -95,6 +96,8 @@ def write_down(halt: Halt) -> None:
     """Put a kill into the audit trail; what stops it from being written is tried again later."""
     try:
         with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute(_IMPATIENT)
             if not Halt.objects.filter(pk=halt.pk, audited=False).update(audited=True):
                 return
             after = {"sell": halt.sell, "foreign": halt.foreign, "state": halt.state}

@@ -30,6 +30,7 @@ SLOW = (
     "tests/integrations/test_outbox_deaths.py",
     "tests/market/test_outages.py",
     "tests/risk/test_kill_hurt.py",
+    "tests/risk/test_kill_points.py",
     "tests/system/test_kill.py",
     "tests/tasks/test_twice.py",
     "tests/tasks/test_worker.py",

@@ -3,11 +3,14 @@
 import time
 
 import pytest
+import requests
 
 from bots import control, runner, seeds
 from bots.models import Bot, Order
+from bots.safety.drill import SIGNED_WITHIN_MS
 from integrations.bybit.gateway import Gateway
-from market.types import OPEN, TimeInForce
+from market.types import OPEN, TimeInForce, milliseconds
+from risk.models import Halt
 from tests.simulator.fixture import RunningSimulator
 
 PRICES = {
@@ -35,6 +38,22 @@ def open_ours(simulator: RunningSimulator) -> list[str]:
         for row in simulator.state()["orders"]
         if row["orderStatus"] in {"New", "PartiallyFilled"} and row["orderLinkId"].startswith("g")
     ]
+
+
+def placing_signed(simulator: RunningSimulator, since: int = 0) -> list[int]:
+    """When orders were signed, as the exchange heard it, whatever became of them; ms."""
+    asked = {"at": "/v5/order/create*", "since": since}
+    answer = requests.get(f"{simulator.rest_url}/sim/requests", asked, timeout=10)
+    assert answer.ok, answer.text
+    return [each["signed"] for each in answer.json()["requests"]]
+
+
+def signed_late(simulator: RunningSimulator, halt: Halt) -> list[int]:
+    """By how many ms after a kill's commit orders were signed that should not have been."""
+    assert halt.committed_at is not None
+    committed = milliseconds(halt.committed_at)
+    found = placing_signed(simulator, committed + SIGNED_WITHIN_MS + 1)
+    return [signed - committed for signed in found]
 
 
 @pytest.fixture

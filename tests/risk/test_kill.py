@@ -14,7 +14,7 @@ from market.types import OrderStatus, Side
 from risk import audit, halts
 from risk.models import Halt
 from tests.factories import OrderFactory
-from tests.risk.conftest import open_ours, rest
+from tests.risk.conftest import open_ours, rest, signed_late
 from tests.simulator.client import http, limit
 from tests.simulator.fixture import RunningSimulator
 
@@ -37,6 +37,7 @@ def test_a_kill_leaves_nothing_of_ours_and_touches_nothing_foreign(
     assert (row.who, row.origin, row.reason) == ("ann", "pytest", "test")
     rest(exchange)
     assert open_ours(simulator) == [], "ticks place nothing while the kill stands"
+    assert signed_late(simulator, halt) == []
 
 
 def test_asked_to_it_cancels_foreign_orders_too(

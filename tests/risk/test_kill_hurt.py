@@ -1,109 +1,37 @@
-"""The kill when things are hurt: crash points, orders in flight, refusals, outages, no database."""
+"""The kill when things are hurt: orders in flight, refusals, outages, no database, held locks."""
 
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
-from unittest import mock
 
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.utils import timezone
 
-from bots import control, engine, runner, seeds, store
+from bots import engine, runner
 from bots.books import reconcile
-from bots.journal import DatabaseJournal
 from bots.models import Bot, Order
 from bots.safety import course as courses
 from bots.safety import killing
 from bots.safety.course import Course
 from bots.safety.tending import Tender
 from integrations.bybit.gateway import Gateway
-from integrations.bybit.limits import Turn
-from integrations.bybit.session import Answer, Session
 from market.exchange import Cancelled, ExchangeError, Refused
+from market.locks import Lock
 from market.types import OrderRequest, OrderStatus
-from risk import halts
+from risk import audit, halts
 from risk.models import Halt
-from tests.risk.conftest import PRICES, open_ours, rest
+from tests.risk.conftest import open_ours, placing_signed, rest, signed_late
 from tests.simulator.fixture import RunningSimulator
+from tests.system.stack import until
 
 State = Halt.State
 
 
 def killed(exchange: Gateway) -> Halt:
     return killing.kill(exchange, reason="test", by="ann", origin="pytest")
-
-
-class Crash(Exception):
-    """The process dies here."""
-
-
-# Every step of a tick and of a deploy between which a kill can come; the tick dies right there,
-# or goes on after the kill.
-POINTS = [
-    (store, "take_lease"),
-    (store, "load"),
-    (runner.pretrade, "sound_price"),
-    (runner.pretrade, "passed"),
-    (store, "save"),
-    (DatabaseJournal, "placing"),
-    (DatabaseJournal, "placed"),
-    (DatabaseJournal, "cancelling"),
-    (DatabaseJournal, "cancelled"),
-    (Gateway, "place_many"),
-    (Gateway, "cancel_many"),
-    (store, "create_cells"),
-    (store, "release"),
-]
-
-
-@pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize("dies", [True, False], ids=["dies", "goes on"])
-@pytest.mark.parametrize(("where", "name"), POINTS, ids=[name for _, name in POINTS])
-def test_a_kill_at_any_step_of_a_deploy_and_its_ticks(
-    transactional_db: None, simulator: RunningSimulator, exchange: Gateway, *,
-    where: object, name: str, dies: bool, moment: str, monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    """Afterwards nothing of ours rests, and nothing comes."""
-    monkeypatch.setattr(courses, "SECOND_LOOK", timedelta(milliseconds=300))
-    simulator.step(PRICES)
-    bot = control.deploy(seeds.BOTS[0], by="tests")
-    real, struck = getattr(where, name), threading.Event()
-
-    def strike() -> None:
-        if struck.is_set():
-            return
-        struck.set()
-        killed(exchange)
-        if dies:
-            raise Crash
-
-    def hurt(*args: object, **options: object) -> object:
-        if moment == "before" and not connection.in_atomic_block:
-            strike()
-        came = real(*args, **options)
-        if moment == "after" and not connection.in_atomic_block:
-            strike()
-        return came
-
-    monkeypatch.setattr(where, name, hurt)
-    try:
-        for _ in range(3):
-            runner.run_once(bot.pk, exchange, lambda _: None)
-    except Crash:
-        pass
-    monkeypatch.setattr(where, name, real)
-    if not struck.is_set():
-        killed(exchange)
-    assert halts.killed() is not None
-    # What was on the wire at the kill lands by now; the watchdog has a look again.
-    tender = Tender(exchange)
-    Halt.objects.update(tended_at=timezone.now() - timedelta(minutes=1))
-    tender.tend()
-    Bot.objects.update(lease_until=None)
-    rest(exchange)
-    assert open_ours(simulator) == []
 
 
 class Deaf:
@@ -135,6 +63,7 @@ def test_refused_cancels_are_asked_for_again(
     )  # fmt: skip
     assert halt.state == State.VERIFYING
     assert open_ours(simulator) == []
+    assert signed_late(simulator, halt) == []
 
 
 def test_an_outage_is_incomplete_and_ends_done(
@@ -159,15 +88,20 @@ def test_an_outage_is_incomplete_and_ends_done(
     while open_ours(simulator):
         tender.tend()
         assert time.monotonic() - back < 10
-    until_done(tender)
+    until_done(tender, halt)
+    assert signed_late(simulator, halt) == []
 
 
-def until_done(tender: Tender) -> None:
-    deadline = time.monotonic() + 15
-    while (halt := halts.killed()) is not None and halt.state != State.DONE:
+def until_done(tender: Tender, halt: Halt) -> None:
+    """As the watchdog does once nobody else works on it."""
+
+    def done() -> bool:
         tender.tend()
-        time.sleep(0.05)
-        assert time.monotonic() < deadline
+        halt.refresh_from_db()
+        return halt.state == State.DONE
+
+    Halt.objects.update(tended_at=timezone.now() - timedelta(minutes=1))
+    until(done, 20, "DONE")
 
 
 def test_an_order_in_flight_at_the_kill_is_caught(
@@ -223,6 +157,7 @@ def test_a_kill_without_a_database_is_committed_when_it_is_back(
         assert halt is not None
         assert (halt.reason, halt.sell) == ("the database is gone", True)
         assert not halts.flag().exists()
+        assert signed_late(simulator, halt) == []
     finally:
         halts.flag().unlink(missing_ok=True)
 
@@ -230,15 +165,7 @@ def test_a_kill_without_a_database_is_committed_when_it_is_back(
 def test_nothing_is_signed_later_than_250_ms_after_the_commit(
     one: Bot, simulator: RunningSimulator, exchange: Gateway
 ) -> None:
-    """Ticks race the kill; what they sign is noted in the act."""
-    signed: list[float] = []
-    real = Session.send
-
-    def noting(self: Session, turn: Turn, *what: object) -> Answer:
-        if turn.endpoint.startswith("place"):
-            signed.append(time.time())
-        return real(self, turn, *what)
-
+    """Ticks race the kill; the exchange tells when each of their orders was signed."""
     stop = threading.Event()
 
     def churn() -> None:
@@ -247,21 +174,44 @@ def test_nothing_is_signed_later_than_250_ms_after_the_commit(
                 simulator.step({"BTCUSDT": price})
                 reconcile.sweep(exchange)  # there is no stream here that tells of fills
                 for bot in Bot.objects.all():
-                    try:
+                    with suppress(ExchangeError):
                         runner.run_once(bot.pk, exchange, lambda _: None)
-                    except ExchangeError:
-                        continue
         connections.close_all()
 
-    with mock.patch.object(Session, "send", noting):
-        worker = threading.Thread(target=churn)
-        worker.start()
-        deadline = time.monotonic() + 20
-        while len(signed) < 2 and time.monotonic() < deadline:
-            time.sleep(0.01)
-        halt = killed(exchange)
-        stop.set()
-        worker.join()
-    assert len(signed) >= 2, "ticks did place orders before the kill"
-    assert max(signed) - halt.committed_at.timestamp() <= 0.25
+    before = len(placing_signed(simulator))
+    worker = threading.Thread(target=churn)
+    worker.start()
+    until(lambda: len(placing_signed(simulator)) >= before + 2, 20, "ticks place orders")
+    halt = killed(exchange)
+    stop.set()
+    worker.join()
+    assert signed_late(simulator, halt) == []
     assert open_ours(simulator) == []
+
+
+@pytest.mark.parametrize("lock", [Lock.SENDING, Lock.AUDIT])
+def test_a_process_that_hangs_with_a_lock_does_not_hold_up_a_kill(
+    one: Bot, simulator: RunningSimulator, exchange: Gateway, lock: Lock
+) -> None:
+    holds, ends = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [lock])
+            holds.set()
+            ends.wait(30)
+        connections.close_all()
+
+    hanging = threading.Thread(target=hang)
+    hanging.start()
+    assert holds.wait(10)
+    began = timezone.now()
+    halt = killing.kill(
+        exchange, reason="test", by="ann", enough=killing.seen_empty_within(10)
+    )  # fmt: skip
+    assert open_ours(simulator) == []
+    assert halt.first_empty_at - began < timedelta(seconds=4), "locks are not waited for"
+    ends.set()
+    hanging.join()
+    until_done(Tender(exchange), halt)
+    assert audit.AuditRow.objects.filter(what="kill").count() == 1, "written down all the same"
