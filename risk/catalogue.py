@@ -11,6 +11,7 @@ from risk.guards import percent
 from risk.models import Policy, ShareField
 
 NO_BUYS, KILLS, ALARMS, SELLS = "withholds buys", "kill", "alarm", "sells and stops the bot"
+GATE = " gate"  # of a coin, in the name of its guard
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +157,19 @@ def told(policy: Policy) -> Mapping[str, Kind]:
         )
         for kind in KINDS
     }
+
+
+def kind_of(name: str, kinds: Mapping[str, Kind]) -> Kind | None:
+    """What a guard of this name is; the gate of another coin is as BTC's is."""
+    if name in kinds or not name.endswith(GATE):
+        return kinds.get(name)
+    coin, btc = name.removesuffix(GATE), kinds[f"BTC{GATE}"]
+    return Kind(
+        name,
+        btc.trips.replace("BTC", coin),
+        btc.does.replace("the BTC filter", f"{coin} as their reference"),
+        btc.clears,
+    )
 
 
 def _figure(policy: Policy, name: str) -> str:

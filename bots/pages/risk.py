@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from bots import live
 from bots.pages.shell import demand, for_readers, frame
-from bots.reports import guards
+from bots.reports import bounds, guards
 from bots.roles import Role, roles_of
 from bots.safety import rearming
 from integrations.bybit.account import gateway_from_settings
@@ -30,10 +30,10 @@ def page(request: HttpRequest) -> HttpResponse:
         "kinds": kinds,
         "halts": open_halts,
         "lifted": guards.lifted_halts(),
-        "stop_losses": guards.stop_losses(),
-        "stakes": guards.stakes(),
+        "stop_losses": bounds.stop_losses(),
+        "stakes": bounds.stakes(),
         "events": guards.events(),
-        "limits": guards.limits(),
+        "limits": bounds.limits(),
         "alive": guards.alive(),
         "may_lift": Role.ADMIN in roles_of(request.user),
     }

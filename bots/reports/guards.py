@@ -14,7 +14,7 @@ from bots.models import Bot
 from bots.reports import risk
 from bots.reports.history import iso
 from bots.safety.guarding import BTC_FILTERED, subjects_of
-from market.models import Instrument, Price
+from market.models import Instrument
 from market.types import plain
 from risk import catalogue, policy
 from risk.catalogue import Kind
@@ -70,7 +70,7 @@ def kinds() -> list[Row]:
     for guard in Guard.objects.all():
         found.setdefault(guard.name, []).append(guard)
     order = sorted(found, key=_place)
-    told = [_kind(name, found[name], words.get(name), called) for name in order]
+    told = [_kind(name, found[name], catalogue.kind_of(name, words), called) for name in order]
     return sorted(told, key=lambda kind: -_SEVERITY.index(kind["state"]))
 
 
@@ -121,22 +121,25 @@ def _place(name: str) -> int:
 
 def guard_row(guard: Guard, called: Names) -> Row:
     """One guard as it stands; shares are told in percent, `filled` is value / limit up to 1."""
-    value, limit, unit = _percent(guard.value, guard.limit, guard.unit)
-    return {
-        "name": guard.name,
-        "title": title_of(guard.name),
-        "subject": called.get(guard.subject, guard.subject),
-        "state": guard.state,
-        "state_text": guard.get_state_display(),
-        "tone": TONES[Guard.State(guard.state)],
-        "value": None if value is None else plain(value),
-        "limit": None if limit is None else plain(limit),
-        "unit": unit,
-        "limit_unit": unit.partition(" ")[0],
+    told = risk.standing(guard) | _for_people(guard, guard.unit, called)
+    value, limit = guard.value, guard.limit
+    return told | {
+        "limit_unit": told["unit"].partition(" ")[0],
         "filled": _filled(value, limit),
-        "since": iso(guard.since),
-        "did": guard.did,
-        "until": iso(guard.until) if guard.until else None,
+    }
+
+
+def _for_people(row: Guard | GuardEvent, unit: str, called: Names) -> Row:
+    """What a person reads of a guard, or of what it did."""
+    value, limit, unit = _percent(row.value, row.limit, unit)
+    return {
+        "title": title_of(row.name),
+        "subject": called.get(row.subject, row.subject),
+        "state_text": row.get_state_display(),
+        "tone": TONES[Guard.State(row.state)],
+        "value": text_of(value),
+        "limit": text_of(limit),
+        "unit": unit,
     }
 
 
@@ -159,28 +162,6 @@ def _filled(value: Decimal | None, limit: Decimal | None) -> str | None:
     return plain(min(Decimal(1), max(Decimal(0), value / limit)).quantize(Decimal("0.001")))
 
 
-def stop_losses() -> list[Row]:
-    """How far each bot's price is above its stop-loss, in percent; nearest first."""
-    prices = dict(Price.objects.values_list("symbol", "last"))
-    ticks = dict(Instrument.objects.values_list("symbol", "tick"))
-    rows = []
-    for bot in Bot.objects.exclude(config=None).select_related("config"):
-        last, stop = prices.get(bot.symbol), bot.config.stop_loss
-        away = None if not last or stop is None else (1 - stop / last) * 100
-        rows.append(
-            {
-                "bot": bot,
-                "tick": plain(ticks[bot.symbol]) if bot.symbol in ticks else "",
-                "last": None if last is None else plain(last),
-                "stop_loss": None if stop is None else plain(stop),
-                "away": None if away is None else plain(away.quantize(CENT)),
-                "take_profit": _text(bot.config.take_profit),
-                "runs": bot.state != Bot.State.STOPPED,
-            }
-        )
-    return sorted(rows, key=lambda row: Decimal(row["away"] or 1000))
-
-
 def events(count: int = LATEST_EVENTS) -> list[Row]:
     """What guards did lately, the newest first."""
     called = names()
@@ -188,20 +169,8 @@ def events(count: int = LATEST_EVENTS) -> list[Row]:
 
 
 def _event(event: GuardEvent, called: Names) -> Row:
-    guard = Guard(name=event.name, value=event.value, limit=event.limit)
     known = Guard.objects.filter(name=event.name).values_list("unit", flat=True).first()
-    value, limit, unit = _percent(guard.value, guard.limit, known or "")
-    return {
-        "at": iso(event.at),
-        "title": title_of(event.name),
-        "subject": called.get(event.subject, event.subject),
-        "state_text": event.get_state_display(),
-        "tone": TONES[Guard.State(event.state)],
-        "value": None if value is None else plain(value),
-        "limit": None if limit is None else plain(limit),
-        "unit": unit,
-        "did": event.did,
-    }
+    return {"at": iso(event.at), "did": event.did, **_for_people(event, known or "", called)}
 
 
 def open_halts() -> list[Row]:
@@ -242,53 +211,6 @@ def _halt(halt: Halt, called: Names) -> Row:
     }
 
 
-def limits() -> list[Row]:
-    """Every threshold of the policy; shares are told in percent."""
-    return [_limit(row) for row in risk.limits(policy.current())]
-
-
-def _limit(row: Row) -> Row:
-    value = Decimal(row["value"])
-    return {
-        "name": row["label"].capitalize().replace("Api", "API").replace("Btc", "BTC"),
-        "value": plain((value * 100).normalize() if row["is_share"] else value),
-        "unit": "%" if row["is_share"] else "",
-        "of": row["help"],
-    }
-
-
-def stakes() -> list[Row]:
-    """What is at stake beside what may be: the account, its pairs, its bots."""
-    told = risk.exposures(policy.current())
-    called = names()
-    bots = dict(Bot.objects.values_list("slug", "name"))
-    total = told["total"]
-    rows = [("All bots", total)]
-    rows += [(called.get(f"pair:{pair['symbol']}", pair["symbol"]), pair) for pair in told["pairs"]]
-    rows += [(f"Bot {bots[bot['bot']]}", bot) for bot in told["bots"]]
-    orders = [("Orders open", total["orders"], total["orders_limit"])]
-    orders += [("Orders sent in a minute", total["sent_in_a_minute"], total["sent_limit"])]
-    return [
-        _stake(name, row["used"], row["limit"], "money", row["share"]) for name, row in rows
-    ] + [
-        _stake(name, str(used), str(limit), "count", plain(Decimal(used) / limit))
-        for name, used, limit in orders
-    ]
-
-
-def _stake(name: str, used: str, limit: str, kind: str, share: str) -> Row:
-    full = Decimal(share) >= 1
-    return {
-        "name": name,
-        "used": used,
-        "limit": limit,
-        "kind": kind,
-        "share": share,
-        "tone": "warn" if full else "ok",
-        "word": "Full" if full else "Within",
-    }
-
-
 def alive() -> list[Row]:
     """When each loop was last seen at work, and how many seconds ago that is."""
     now = timezone.now()
@@ -321,5 +243,6 @@ def verdict(kinds_: Iterable[Row], halts_: Sequence[Row]) -> Row:
     return {"level": "bad" if tripped else "warn", "lead": lead, "text": text}
 
 
-def _text(amount: Decimal | None) -> str | None:
+def text_of(amount: Decimal | None) -> str | None:
+    """A figure as plain text, if there is one."""
     return None if amount is None else plain(amount)

@@ -49,37 +49,36 @@ def report() -> Report:
 def guards(kinds: Mapping[str, Kind], slugs: Mapping[str, str]) -> list[Report]:
     """Every guard as it stands, what is tripped first."""
     rows = sorted(Guard.objects.all(), key=lambda row: _WORST_FIRST.index(Guard.State(row.state)))
-    return [guard(row, kinds.get(row.name), slugs) for row in rows]
+    return [guard(row, catalogue.kind_of(row.name, kinds), slugs) for row in rows]
 
 
 def guard(row: Guard, kind: Kind | None, slugs: Mapping[str, str]) -> Report:
     """One guard: `did` is what it did now, `does` what it would do."""
+    words = _kind(kind) if kind else dict.fromkeys(("trips", "does", "clears"), "")
+    return {"about": _about(row.subject, slugs), **words, **standing(row)}
+
+
+def standing(row: Guard) -> Report:
+    """How a guard stands, in its own words and units."""
     return {
-        "name": row.name,
-        "subject": row.subject,
-        "about": _about(row.subject, slugs),
-        "value": _money(row.value),
-        "limit": _money(row.limit),
+        **_seen(row),
         "unit": row.unit,
-        "state": row.state,
         "since": iso(row.since),
         "until": _time(row.until),  # on the market's clock
-        "did": row.did,
         "no_buys": row.no_buys,
         "checked_at": iso(row.checked_at),
-        "trips": kind.trips if kind else "",
-        "does": kind.does if kind else "",
-        "clears": kind.clears if kind else "",
     }
 
 
 def event(row: GuardEvent, slugs: Mapping[str, str]) -> Report:
     """One change of a guard's state."""
+    return {"at": iso(row.at), "about": _about(row.subject, slugs), **_seen(row)}
+
+
+def _seen(row: Guard | GuardEvent) -> Report:
     return {
-        "at": iso(row.at),
         "name": row.name,
         "subject": row.subject,
-        "about": _about(row.subject, slugs),
         "value": _money(row.value),
         "limit": _money(row.limit),
         "state": row.state,

@@ -1,5 +1,7 @@
 """The limits in the admin: changed with a reason, loosened with a right of its own."""
 
+from decimal import Decimal
+
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
@@ -55,6 +57,21 @@ def test_the_role_admin_may_loosen_and_a_trader_may_not_even_change() -> None:
     User.objects.filter(username="ann").update(username="was-ann")
     trader = visitor(role=Role.TRADER)
     assert trader.post(PAGE, fields(collar="0.01", reason="x")).status_code == 403
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", policy.thresholds())
+def test_no_limit_is_loosened_without_the_right(name: str) -> None:
+    """Half or double: one is tighter and may be, the other is looser."""
+    before = getattr(policy.current(), name)
+    small, large = before / 2 if isinstance(before, Decimal) else before // 2, before * 2
+    tighter, looser = (large, small) if policy.is_looser_below(name) else (small, large)
+    with pytest.raises(policy.NotAllowed, match=f"{name} would be looser"):
+        policy.change({name: looser}, by="ann", may_loosen=False, reason="hurry")
+    with pytest.raises(policy.NotAllowed, match="needs a reason"):
+        policy.change({name: tighter}, by="ann", may_loosen=True, reason=" ")
+    changed = policy.change({name: tighter}, by="ann", may_loosen=False, reason="calm")
+    assert getattr(changed, name) == tighter
 
 
 @pytest.mark.django_db

@@ -300,6 +300,16 @@ def test_no_reading_is_of_a_guard_that_the_catalogue_does_not_know() -> None:
     assert found <= set(GUARDS)
 
 
+def test_the_gate_of_another_coin_is_told_as_btcs_is() -> None:
+    kinds = catalogue.told(policy.Policy())
+    found = catalogue.kind_of("ETH gate", kinds)
+    assert found is not None
+    assert found.trips.startswith("ETH moved 2 % or more in 60 min")
+    assert "bots with ETH as their reference" in found.does
+    assert catalogue.kind_of("BTC gate", kinds) is kinds["BTC gate"]
+    assert catalogue.kind_of("weather", kinds) is None
+
+
 def each(*names: str) -> pytest.MarkDecorator:
     """A test for each of these guards, with a database where they need one."""
     found = [
