@@ -10,6 +10,7 @@ from datetime import datetime
 
 from django.utils import timezone
 
+from bots import models as rows
 from bots import store
 from bots.books import facts
 from bots.models import Order
@@ -30,10 +31,17 @@ def settle_unknown(lease: store.Lease, exchange: Exchange, patience: Patience) -
             _update(row, status=OrderStatus.NEVER_SENT, reason="withdrawn before it was sent")
         elif row.look_after is None or row.look_after > now:
             continue
+        elif not status.is_closed and row.order_id and row.in_fills >= row.quantity:
+            # Its executions prove it: nobody needs to be asked, be they ever so many at once.
+            facts.record_order(_as_executed(row, [fill.to_domain() for fill in _kept(row)]))
         elif not status.is_closed:
             _look_up(row, exchange, patience)
         elif row.in_fills < row.filled:
             _record(exchange.fills_of(row.symbol, row.client_id))
+
+
+def _kept(row: Order) -> Sequence[rows.Fill]:
+    return rows.Fill.objects.filter(order=row).select_related("order").order_by("time", "exec_id")
 
 
 def _look_up(row: Order, exchange: Exchange, patience: Patience) -> None:

@@ -20,6 +20,7 @@ from market.types import OrderStatus
 from risk.rules import FREE
 from tests.bybit.fake_rest import FakeRest, fake_rest, page, raw, refused
 from tests.bybit.rows import execution_row, order_row
+from tests.factories import FillFactory
 from tests.grid.examples import BTC, tick
 
 REALTIME, HISTORY, EXECUTIONS = "/v5/order/realtime", "/v5/order/history", "/v5/execution/list"
@@ -140,6 +141,21 @@ def test_executions_alone_prove_that_it_landed(
     assert row.status == status
     assert Fill.objects.filter(order=row).count() == len(quantities)
     assert row.filled == sum(fill.quantity for fill in row.fills.all())
+
+
+@pytest.mark.parametrize(("quantity", "asks"), [("0.08795882", False), ("0.03", True)])
+def test_an_order_whose_executions_are_whole_is_not_asked_for(
+    looking: Tick, exchange: Gateway, bybit: FakeRest, quantity: str, asks: bool
+) -> None:
+    """A crash through twelve levels fills twelve at once: their sells must not wait for that."""
+    name = sent(looking, status=OrderStatus.OPEN, order_id="19")
+    order = looking.row()
+    FillFactory(order=order, bot=order.bot, price=order.price, quantity=quantity)
+    settle_unknown(looking.lease, exchange, USUAL)
+    assert bool(bybit.asked) == asks
+    if not asks:
+        row = Order.objects.get(client_id=name)
+        assert (row.status, row.filled, row.settled) == (OrderStatus.FILLED, row.quantity, False)
 
 
 def test_late_evidence_reopens_what_was_thought_never_to_have_existed(
