@@ -7,13 +7,14 @@ from typing import Any
 from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 
 import bots.api.admin  # noqa: F401 - its pages are found here
 from bots import control, switches
 from bots.control import NotPossible
 from bots.forms import DeployForm
-from bots.grid.levels import Spacing
+from bots.grid.levels import InvalidGrid, Spacing
 from bots.models import Bot, CapitalMove, Cell, Fill, GridConfig, Order, RoundTrip
 from bots.roles import STEERERS, roles_of
 from market.readonly import NOTHING, ReadOnlyAdmin, number
@@ -101,6 +102,19 @@ class GridConfigAdmin(ReadOnlyAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:  # noqa: ARG002, ANN401
         return () if obj is None else self.shown
+
+    def add_view(
+        self,
+        request: HttpRequest,
+        form_url: str = "",
+        extra_context: Any = None,  # noqa: ANN401
+    ) -> HttpResponse:
+        """The form; a name or range that another took since it was checked is told, not broken."""
+        try:
+            return super().add_view(request, form_url, extra_context)
+        except (NotPossible, InvalidGrid) as error:
+            self.message_user(request, f"Nothing was deployed: {error}.", messages.ERROR)
+            return redirect(request.get_full_path())
 
     def save_model(
         self,

@@ -3,7 +3,7 @@
 import secrets
 import string
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -13,10 +13,11 @@ from django.db import connection, transaction
 from django.db.models import F, Max
 from django.utils import timezone
 
-from bots.grid.levels import GridSpec
+from bots.grid.levels import GridSpec, InvalidGrid
 from bots.grid.trailing import HOURLY
 from bots.models import Bot, GridConfig, Order
 from bots.terms import RANGE, bounds_of, check, overlaps
+from market.locks import Lock
 from market.types import OrderStatus, Side
 from risk import audit
 
@@ -24,9 +25,16 @@ State = Bot.State
 _ACTS = {State.PAUSED: "pause", State.RUNNING: "resume", State.STOPPING: "stop"}
 _TAG_ALPHABET = string.ascii_lowercase + string.digits
 _OF_ONE_VERSION = ("id", "version", "trailed", "began_at", "created_at", "created_by")
-_RANGE_LOCK = 7_206  # one range is given out at a time
 _MOVED = ["state", "exit", "reason", "state_since", "news", "next_config"]
 _IN_FLIGHT_PATIENCE = timedelta(seconds=10)
+
+
+# What speaks against a version at the moment it is made, when nobody else can be given anything.
+Objections = Callable[[GridConfig], Iterable[InvalidGrid]]
+
+
+def _no_objections(_: GridConfig) -> Iterable[InvalidGrid]:
+    return ()
 
 
 class NotPossible(Exception):
@@ -56,15 +64,15 @@ class Deployment:
 
 
 @transaction.atomic
-def deploy(wish: Deployment, *, by: str) -> Bot:
+def deploy(wish: Deployment, *, by: str, unless: Objections = _no_objections) -> Bot:
     """Create a bot and let it start: its cells are built on the first price it sees.
 
-    Raises NotPossible when the slug is taken, InvalidGrid when its terms contradict each other or
-    its range meets that of another bot.
+    Raises NotPossible when the slug is taken, InvalidGrid when its terms contradict each other,
+    its range meets that of another bot, or `unless` objects.
     """
     config = first_version(wish)
     check(config)
-    _refuse_overlap(wish.symbol, config)
+    _refuse(wish.symbol, config, unless)
     if Bot.objects.filter(slug=wish.slug).exists():
         raise NotPossible(f"a bot named {wish.slug} exists already; choose another name")
     bot = Bot.objects.create(
@@ -110,11 +118,13 @@ def first_version(wish: Deployment) -> GridConfig:
     )
 
 
-def _refuse_overlap(symbol: str, config: GridConfig, other_than: Bot | None = None) -> None:
-    """Raises InvalidGrid; until the transaction ends nobody else is given a range."""
+def _refuse(
+    symbol: str, config: GridConfig, unless: Objections, other_than: Bot | None = None
+) -> None:
+    """Raises InvalidGrid; until the transaction ends nobody else is given a range or capital."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_RANGE_LOCK])
-    for objection in overlaps(symbol, config, other_than):
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [Lock.GRIDS])
+    for objection in (*overlaps(symbol, config, other_than), *unless(config)):
         raise objection
 
 
@@ -128,12 +138,14 @@ def _terms(config: GridConfig) -> dict[str, Any]:
 
 
 @transaction.atomic
-def edit(bot: Bot, changes: Mapping[str, Any], *, by: str) -> GridConfig:
+def edit(
+    bot: Bot, changes: Mapping[str, Any], *, by: str, unless: Objections = _no_objections
+) -> GridConfig:
     """Have a new version of a bot's grid take over; the bot's next ticks carry it out.
 
     `changes` are fields of the config; the others stay as they are, or as an edit that is still
     on its way would have them. Raises NotPossible when the bot is not at work, InvalidGrid when
-    its prices are out of order.
+    its prices are out of order or `unless` objects.
     """
     row = Bot.objects.select_for_update().get(pk=bot.pk)
     if row.state not in (State.DEPLOYING, State.RUNNING, State.PAUSED):
@@ -142,7 +154,7 @@ def edit(bot: Bot, changes: Mapping[str, Any], *, by: str) -> GridConfig:
         )
     config = changed(row, changes)
     check(config)
-    _refuse_overlap(row.symbol, config, row)
+    _refuse(row.symbol, config, unless, row)
     config.created_by = by
     config.save()
     row.next_config, row.news = config, F("news") + 1

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from bots.books import fees, ledger
-from bots.control import Deployment, first_version
+from bots.control import Deployment, Objections, first_version
 from bots.engine import decide
 from bots.grid.levels import GridSpec, InvalidGrid
 from bots.grid.truth import TruthCard, card
@@ -33,6 +34,7 @@ class Preview:
     tick: Tick
     truth: TruthCard
     objections: Sequence[InvalidGrid]  # what forbids it now, though it could be built
+    beyond: Objections  # what a version binds beyond the budgets, by what all bind when it is asked
 
 
 def of_deployment(exchange: Exchange, wish: Deployment) -> Preview:
@@ -60,14 +62,20 @@ def preview(
     tick = ingest.fresh_price(exchange, symbol, PRICE_AGE)
     rates = fees.rates(exchange, symbol)
     truth = card(spec, instrument, tick.last, rates, stop_loss=config.stop_loss)
+    beyond = partial(_beyond, instrument, instead_of)
+    objections = [*overlaps(symbol, config, instead_of), *beyond(config)]
+    return Preview(symbol, instrument, tick, truth, objections, beyond)
+
+
+def _beyond(
+    instrument: Instrument, instead_of: Bot | None, config: GridConfig
+) -> Iterator[InvalidGrid]:
+    was = instead_of.config if instead_of else None
+    spec = spec_after(was, config) if was else spec_of(config)
     others, spent = _others(instead_of), _spent(instead_of) if instead_of else ZERO
-    objections = [
-        *overlaps(symbol, config, instead_of),
-        *_over_budget(spec, instead_of),
-        *_over_free(others, instrument, spec, spent),
-        *_over_caps(others, symbol, spec),
-    ]
-    return Preview(symbol, instrument, tick, truth, objections)
+    yield from _over_budget(spec, instead_of)
+    yield from _over_free(others, instrument, spec, spent)
+    yield from _over_caps(others, instrument.symbol, spec)
 
 
 def _known(exchange: Exchange, reference: str) -> None:

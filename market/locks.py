@@ -13,3 +13,5 @@ class Lock(IntEnum):
     GATE = 7_204  # one tick of the account is at the pre-trade gate
     REPAIR = 7_205  # gaps in the candles are refilled
     BEAT = 7_206  # this beat sends
+    GRIDS = 7_207  # a bot is given a range and capital
+    MOVES = 7_208  # a move of coins from outside is booked

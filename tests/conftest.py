@@ -24,6 +24,7 @@ properties.load_profile(thorough.HOUSE)
 # step, clients that are not ours, the whole fault catalogue, random fault runs; each page at every
 # width is `make shots`.
 SLOW = (
+    "tests/api/test_deploy_at_once.py",
     "tests/clients/",
     "tests/contract/",
     "tests/faults/",
@@ -51,8 +52,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_configure() -> None:
-    """Hash passwords quickly: tests make many users and protect none."""
+    """Hash passwords quickly; look static files up when asked for, not for each new client."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture(scope="session")

@@ -149,7 +149,8 @@ class Deploy(APIView):
             return Response(card)
         for objection in found.objections:
             raise objection
-        control.edit(bot, changes, by=request.user.get_username())
+        who = request.user.get_username()
+        control.edit(bot, changes, by=who, unless=found.beyond)
         look(bot)
         return Response(cards.card(bot), status=status.HTTP_201_CREATED)
 
@@ -161,7 +162,8 @@ class Deploy(APIView):
             return Response(preview.report(found))
         for objection in found.objections:
             raise objection
-        bot = control.deploy(asked, by=request.user.get_username())
+        who = request.user.get_username()
+        bot = control.deploy(asked, by=who, unless=found.beyond)
         look(bot)
         return Response(cards.card(bot), status=status.HTTP_201_CREATED)
 

@@ -14,6 +14,7 @@ from bots.models import Bot
 from bots.pages.edit_form import EditForm
 from bots.pages.grid import LABELS, grouped, told_errors, truth_of
 from bots.pages.shell import bot_named, for_steerers, frame
+from bots.preview import Preview
 from bots.switches import look
 from integrations.bybit.account import gateway_from_settings
 from market.exchange import ExchangeError
@@ -34,7 +35,8 @@ def edit(request: HttpRequest, slug: str) -> HttpResponse:
     step = request.POST.get("step", "")
     if step == "card":
         return render(request, "includes/edit_card.html", context | {"errors": told_errors(form)})
-    if step == "go" and form.is_bound and not form.errors and (done := _edit(request, form)):
+    found = context["preview"]
+    if step == "go" and found and not form.errors and (done := _edit(request, form, found)):
         return done
     context |= frame(request) | {"groups": grouped(form), "errors": told_errors(form)}
     status = 400 if form.is_bound and form.errors else 200
@@ -44,7 +46,7 @@ def edit(request: HttpRequest, slug: str) -> HttpResponse:
 def _looked_at(form: EditForm) -> dict[str, Any]:
     """The truth about the new version and what it touches; what is wrong goes to its field."""
     if not form.is_bound or not form.is_valid():
-        return {"truth": None, "touched": None}
+        return {"truth": None, "touched": None, "preview": None}
     try:
         found, told = edits.look_at(gateway_from_settings(), form.bot, form.changes())
     except InvalidGrid as error:
@@ -62,13 +64,14 @@ def _looked_at(form: EditForm) -> dict[str, Any]:
             for each in form.differences()
         ]
         touched = told["edit"] | {"differences": differences}
-        return {"truth": truth_of(found), "touched": touched}
-    return {"truth": None, "touched": None}
+        return {"truth": truth_of(found), "touched": touched, "preview": found}
+    return {"truth": None, "touched": None, "preview": None}
 
 
-def _edit(request: HttpRequest, form: EditForm) -> HttpResponse | None:
+def _edit(request: HttpRequest, form: EditForm, found: Preview) -> HttpResponse | None:
+    who = request.user.get_username()
     try:
-        config = control.edit(form.bot, form.changes(), by=request.user.get_username())
+        config = control.edit(form.bot, form.changes(), by=who, unless=found.beyond)
     except InvalidGrid as error:
         form.add_error(error.field if error.field in form.fields else None, str(error))
     except NotPossible as error:

@@ -103,7 +103,8 @@ def _review(
             trouble = f"Nothing was started: type {word} to confirm."
         else:
             try:
-                bot = control.deploy(form.deployment(), by=request.user.get_username())
+                who = request.user.get_username()
+                bot = control.deploy(form.deployment(), by=who, unless=found.beyond)
             except (InvalidGrid, NotPossible) as error:
                 trouble = f"Nothing was started: {error}."
             else:

@@ -11,6 +11,7 @@ from bots import control, edits
 from bots.grid.levels import InvalidGrid
 from bots.models import Bot
 from bots.pages.shell import bot_named, for_steerers, frame
+from bots.preview import Preview
 from bots.switches import look
 from integrations.bybit.account import gateway_from_settings
 from market.exchange import ExchangeError
@@ -37,7 +38,7 @@ def recentre(request: HttpRequest, slug: str) -> HttpResponse:
         }
         if request.method == "POST":
             if request.POST.get("word", "").strip() == word:
-                return _carry_out(request, bot, changes, found.objections)
+                return _carry_out(request, bot, changes, found)
             context["trouble"] = f"Nothing was done: type {word} to confirm."
     except (InvalidGrid, control.NotPossible, ExchangeError) as error:
         context["trouble"] = f"Nothing was done: {error}."
@@ -46,14 +47,11 @@ def recentre(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _carry_out(
-    request: HttpRequest,
-    bot: Bot,
-    changes: dict[str, Any],
-    objections: Any,  # noqa: ANN401
+    request: HttpRequest, bot: Bot, changes: dict[str, Any], found: Preview
 ) -> HttpResponse:
-    for objection in objections:
+    for objection in found.objections:
         raise objection
-    control.edit(bot, changes, by=request.user.get_username())
+    control.edit(bot, changes, by=request.user.get_username(), unless=found.beyond)
     look(bot)
     messages.success(request, f"{bot.name} moves around the price with its next ticks.")
     return redirect("bot", bot.slug)

@@ -26,6 +26,7 @@ from bots.safety.guarding import standing
 from bots.terms import spec_now
 from market import ingest
 from market.exchange import Broken, Exchange, ExchangeError
+from market.locks import Lock
 from market.types import OPEN, ZERO, plain
 from market.types import Fill as DomainFill
 from market.types import Order as DomainOrder
@@ -38,7 +39,6 @@ TERMS_EVERY_S = 900.0  # permissions of a key and filters of pairs seldom change
 ACCESS_REST = timedelta(minutes=2)  # after a refusal of all we send, before buys are tried again
 LOOK_AGAIN_S = 1.0  # between two looks of a process that may not trade yet
 TOLD = 3  # trades by others, the newest
-MOVES_LOCK = 7_205  # whoever books a move from outside does so alone
 MUST_STAND = ("access", "API key", "clock")  # guards without whose leave no process begins
 
 
@@ -227,7 +227,7 @@ def _book_outside_moves(amounts: Mapping[str, Decimal], trades: str, *, seen: in
     """
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [MOVES_LOCK])
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [Lock.MOVES])
         if CapitalMove.objects.count() != seen:
             return
         for coin, amount in amounts.items():

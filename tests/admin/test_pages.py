@@ -38,8 +38,7 @@ OURS = [
 pages = pytest.mark.parametrize("model", OURS, ids=lambda model: model.__name__)
 
 
-@pytest.fixture
-def rows(db: None) -> Bot:
+def one_of_each() -> Bot:
     """One row at least of every model."""
     bot = BotFactory(slug="btc-usdt", name="BTC/USDT")
     InstrumentFactory()
@@ -52,6 +51,11 @@ def rows(db: None) -> Bot:
     policy.current()
     guarding.note(Reading("clock", "all", Decimal(2000), Decimal(1000), "ms", Level.TRIPPED))
     return bot
+
+
+@pytest.fixture
+def rows(db: None) -> Bot:
+    return one_of_each()
 
 
 @pytest.fixture

@@ -1,49 +1,48 @@
 """Every route x method x caller: a cell for each, and no route without a row (tests/api/matrix.py).
 
 Requests say nothing (an empty form or object), so that who may is told what is missing, and a
-refusal has to write nothing.
+refusal has to write nothing. Statuses are what counts, so no template draws anything; rows and
+accounts are made once, and what a route changes is taken back after it.
 """
 
+import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
-from asgiref.sync import sync_to_async
 from django.apps import apps
+from django.conf import settings
+from django.contrib.admin import AdminSite
 from django.contrib.auth.models import User
-from django.db import connection
-from django.template.response import SimpleTemplateResponse
+from django.db import connection, transaction
+from django.template.backends.django import Template
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
+from pytest_django import DjangoDbBlocker
 
-from bots import roles
-from bots.models import Bot
-from bots.urls import websocket_urlpatterns
 from integrations.models import Alert, Lane, LegacyTrade, Parcel
-from tests.admin.test_pages import rows
+from tests.admin.test_pages import one_of_each
 from tests.api.matrix import (
     API,
     DOOR,
     METHODS,
     PAGES,
     PEOPLE,
-    SOCKETS,
     STAFF,
     Caller,
     staff_rows,
 )
 from tests.factories import NOON, UserFactory, new_token
-from tests.test_live import socket
 
-__all__ = ["rows"]
-
+Sessions = Mapping[Caller, str]
 SAMPLES = {
     "slug": "btc-usdt", "symbol": "BTCUSDT", "number": "0", "name": "ladder", "kind": "csv",
     "rest": "nowhere", "id": "1", "content_type_id": "1", "url": "nowhere", "app_label": "bots",
 }  # fmt: skip
 REFUSED = (401, 403, 405)
 WRITES = ("INSERT", "UPDATE", "DELETE")
+CLIENT = Client()
 
 
 def routes(resolver: URLResolver, before: str = "") -> Iterator[str]:
@@ -65,7 +64,6 @@ def test_every_route_has_its_row_and_every_row_its_route() -> None:
     told = {**API, **PAGES, **staff_rows()}
     assert sorted(told) == sorted(route for route in ROUTES if route != DOOR)
     assert DOOR in ROUTES
-    assert [str(each.pattern) for each in websocket_urlpatterns] == list(SOCKETS)
 
 
 def address(route: str, **more: str) -> str:
@@ -74,15 +72,53 @@ def address(route: str, **more: str) -> str:
     return "/" + re.sub(r"<(?:\w+:)?(\w+)>", lambda hit: {**SAMPLES, **more}[hit[1]], found)
 
 
-def enter(caller: Caller) -> Client:
-    """A client of that caller."""
+def make_rows() -> None:
+    """A row at least of every model that a page or the admin shows."""
+    one_of_each()
+    times = {"sent_at": NOON, "received_at": NOON}
+    Alert.objects.create(source="x", name="1", body_hash="x", symbol="ALL", action="pause", **times)
+    Parcel.objects.create(lane="x", key="x", payload={}, created_at=NOON, due_at=NOON)
+    Lane.objects.create(name="x")
+    LegacyTrade.objects.create(page="x")
+    new_token(UserFactory())
+
+
+def log_in(caller: Caller) -> str:
+    """A new session of that caller, if it is somebody."""
+    if caller.role is None:
+        return ""
     client = Client()
-    if caller.role is not None:
-        name = str(caller)
-        user = User.objects.filter(username=name).first()
-        user = user or UserFactory(username=name, role=caller.role, is_staff=caller.staff)
-        client.force_login(user)
-    return client
+    client.force_login(User.objects.get(username=str(caller)))
+    return str(client.cookies[settings.SESSION_COOKIE_NAME].value)
+
+
+@pytest.fixture(scope="module")
+def house(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Sessions]:
+    """Rows, and accounts that are logged in, for all tests of this module."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        make_rows()
+        for caller in (*PEOPLE, *STAFF):
+            if caller.role is not None:
+                UserFactory(username=str(caller), role=caller.role, is_staff=caller.staff)
+        yield {caller: log_in(caller) for caller in (*PEOPLE, *STAFF)}
+        transaction.set_rollback(True)
+
+
+@pytest.fixture
+def sessions(house: Sessions, db: None, monkeypatch: pytest.MonkeyPatch) -> Sessions:
+    """The house for one test: what that changes is rolled back, and templates draw nothing."""
+    monkeypatch.setattr(Template, "render", lambda *_, **__: "")
+    monkeypatch.setattr(AdminSite, "each_context", lambda *_: {})
+    monkeypatch.setattr(logging.getLogger("django.request"), "disabled", True)  # of each refusal
+    return house
+
+
+def enter(session: str) -> Client:
+    """The client, as somebody else from now on; one for all has its middleware made once."""
+    CLIENT.cookies.clear()
+    if session:
+        CLIENT.cookies[settings.SESSION_COOKIE_NAME] = session
+    return CLIENT
 
 
 def ask(client: Client, method: str, route: str, where: str) -> tuple[int, list[str]]:
@@ -102,15 +138,19 @@ def ask(client: Client, method: str, route: str, where: str) -> tuple[int, list[
 
 
 def check(
-    route: str, callers: list[Caller], cell: Callable[[str, Caller], int], **ids: str
+    sessions: Sessions,
+    route: str,
+    callers: list[Caller],
+    cell: Callable[[str, Caller], int],
+    **ids: str,
 ) -> None:
     """Ask for every cell of a route."""
     where, wrong = address(route, **ids), []
     for caller in callers:
-        client = enter(caller)
+        client = enter(sessions[caller])
         for method in METHODS:
             if "logout" in route:
-                client = enter(caller)
+                client = enter(log_in(caller))
             status, written = ask(client, method, route, where)
             expected = cell(method, caller)
             if status != expected:
@@ -121,26 +161,8 @@ def check(
 
 
 @pytest.mark.parametrize("route", OUTSIDE)
-def test_a_route(rows: Bot, route: str) -> None:
-    check(route, PEOPLE, {**API, **PAGES}[route].cell)
-
-
-@pytest.fixture
-def more_rows(rows: Bot) -> None:
-    """A row of every other model that the admin shows."""
-    roles.ensure_groups()
-    times = {"sent_at": NOON, "received_at": NOON}
-    Alert.objects.create(source="x", name="1", body_hash="x", symbol="ALL", action="pause", **times)
-    Parcel.objects.create(lane="x", key="x", payload={}, created_at=NOON, due_at=NOON)
-    Lane.objects.create(name="x")
-    LegacyTrade.objects.create(page="x")
-    new_token(UserFactory())
-
-
-@pytest.fixture
-def unseen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pages of the admin are not drawn: here it only counts who may see them."""
-    monkeypatch.setattr(SimpleTemplateResponse, "rendered_content", "")
+def test_a_route(sessions: Sessions, route: str) -> None:
+    check(sessions, route, PEOPLE, {**API, **PAGES}[route].cell)
 
 
 def row_of(route: str) -> str:
@@ -154,27 +176,14 @@ def row_of(route: str) -> str:
 
 
 @pytest.mark.parametrize("route", IN_ADMIN)
-def test_a_route_of_the_admin(more_rows: None, unseen: None, route: str) -> None:
+def test_a_route_of_the_admin(sessions: Sessions, route: str) -> None:
     key = row_of(route)
-    check(route, STAFF, staff_rows()[route].cell, object_id=key)
-    check(route, PEOPLE, lambda method, caller: 302, object_id=key)
+    check(sessions, route, STAFF, staff_rows()[route].cell, object_id=key)
+    check(sessions, route, PEOPLE, lambda method, caller: 302, object_id=key)
 
 
-def test_the_door_of_the_admin(rows: Bot, unseen: None) -> None:
+def test_the_door_of_the_admin(sessions: Sessions) -> None:
     form = {"GET": 200, "HEAD": 200, "POST": 200, "PUT": 200, "OPTIONS": 200}
-    check(DOOR, PEOPLE, lambda method, caller: form.get(method, 405))
+    check(sessions, DOOR, PEOPLE, lambda method, caller: form.get(method, 405))
     inside = {**form, "GET": 302}
-    check(DOOR, STAFF, lambda method, caller: inside.get(method, 405))
-
-
-@pytest.mark.parametrize("caller", PEOPLE, ids=str)
-@pytest.mark.parametrize("route", SOCKETS)
-async def test_a_socket(transactional_db: None, route: str, caller: Caller) -> None:
-    account = None
-    if caller.role is not None:
-        account = await sync_to_async(UserFactory)(role=caller.role)
-    async with socket(account, f"/{route}") as talk:
-        first = await talk.receive_output(timeout=10)
-    opens = caller.role in SOCKETS[route]
-    assert first["type"] == ("websocket.send" if opens else "websocket.close")
-    assert first.get("code") == (None if opens else 4401)
+    check(sessions, DOOR, STAFF, lambda method, caller: inside.get(method, 405))

@@ -1,11 +1,6 @@
 """A site to look at: daphne on the test database, a real Chromium, and a page that minds errors."""
 
 import os
-import re
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,17 +10,16 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.auth.models import User
-from django.db import connection, connections
+from django.db import connections
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from bots import roles
-from gridtrader.services import tethered
+from tests.rig.web import serving
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 SHOTS = ROOT / "var" / "shots"
-START_S = 30
 NAME, PASSWORD = "operator", "a long password"
 
 
@@ -37,41 +31,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="package")
 def site(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a daphne that serves the test database, as in production but for the port."""
-    settings_of = connection.settings_dict
-    environment = {
-        **os.environ,
-        "DATABASE_URL": "postgres://{USER}:{PASSWORD}@{HOST}:{PORT}/{NAME}".format(**settings_of),
-        "REDIS_URL": settings.REDIS_URL,
-        "PYTHONUNBUFFERED": "1",
-    }
-    daphne = [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", "0"]
-    command = tethered([*daphne, "gridtrader.asgi:application"], signal.SIGKILL)
-    log = tmp_path_factory.mktemp("site") / "daphne.log"  # a pipe that nobody empties would fill
-    with log.open("w", encoding="utf-8") as file:
-        process = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=environment,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            yield f"http://127.0.0.1:{_port(process, log)}"
-        finally:
-            process.kill()  # it keeps nothing, and a page that hangs must not hold the tests up
-            process.wait()
-
-
-def _port(process: "subprocess.Popen[bytes]", log: Path) -> int:
-    """The port that daphne says it got; its log is the only place where it stands."""
-    patience = time.monotonic() + START_S
-    while time.monotonic() < patience and process.poll() is None:
-        said = log.read_text(encoding="utf-8")
-        if found := re.search(r"Listening on TCP address 127\.0\.0\.1:(\d+)", said):
-            return int(found[1])
-        time.sleep(0.05)
-    raise AssertionError(f"daphne did not start:\n{log.read_text(encoding='utf-8')}")
+    """The address of a site that serves the test database."""
+    with serving(tmp_path_factory.mktemp("site")) as address:
+        yield address
 
 
 @pytest.fixture(scope="package")

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 import redis
@@ -13,8 +14,10 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 from pytest_django import Settings
 
-from bots import tasks
-from bots.models import Order
+from bots import control, tasks
+from bots.models import CapitalMove, Order
+from bots.safety import agreement
+from bots.seeds import BOTS
 from gridtrader import nudge
 from gridtrader.beat import OneBeat, Turn
 from gridtrader.celery import app
@@ -155,16 +158,20 @@ def test_a_beat_whose_session_was_ended_stands_by_and_looks_again(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_refilling_gaps_holds_up_no_order() -> None:
-    """Advisory locks are numbers: no two of ours are the same, so none waits for another's work."""
+def test_locks_that_are_held_for_long_hold_nothing_else_up() -> None:
+    """Beat keeps its lock for ever and a refill for minutes: no order or grid waits for them."""
     session = connections["default"].copy()
     try:
         with session.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_lock(%s)", [Lock.REPAIR])
+            for lock in (Lock.BEAT, Lock.REPAIR):
+                cursor.execute("SELECT pg_advisory_lock(%s)", [lock])
         with connection.cursor() as cursor:
             cursor.execute("SET lock_timeout = '200ms'")
         order = OrderFactory(status=OrderStatus.NEW)
         assert Order.objects.filter(pk=order.pk).update(status=OrderStatus.SENT) == 1
+        control.edit(control.deploy(BOTS[1], by="a test"), {"capital": 5_000}, by="a test")
+        agreement._book_outside_moves({"MNT": Decimal(1)}, "", seen=0)
+        assert CapitalMove.objects.count() == 1
     finally:
         session.close()
         connection.close()

@@ -51,7 +51,7 @@ class Command(BaseCommand):
             return
         for objection in found.objections:
             raise objection
-        config = control.edit(bot, changes, by="manage.py recentre")
+        config = control.edit(bot, changes, by="manage.py recentre", unless=found.beyond)
         self.stdout.write(f"Version {config.version} takes over with the next ticks.")
 
 
