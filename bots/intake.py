@@ -4,7 +4,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from django.db import DatabaseError, InterfaceError, connection
 
@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 PRICE_PACE_S = 0.25  # prices are written and shown four times a second
 OPEN_BAR_PACE_S = 1.0  # a bar that is still open is written once a second, a closed one at once
 PULSE_PACE_S = 1.0
+PAIRS_PACE_S = 2.0
 GATHER = 500  # events read in one go
 WAIT_S = 0.05
 
@@ -35,35 +36,30 @@ WAIT_S = 0.05
 class Intake:
     """Takes events from the feeds' queue. Nothing it meets may stop it: facts are caught up later.
 
-    `nudge` asks for a tick of one bot, `catch_up` for a sweep by REST; both must not block long.
+    `nudge` asks for a tick of one bot, `catch_up` for a sweep by REST, `follow` for the prices of
+    these pairs and no others; none may block long.
     """
 
-    def __init__(self, nudge: Callable[[int], object], catch_up: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        nudge: Callable[[int], object],
+        catch_up: Callable[[], object],
+        follow: Callable[[Sequence[str]], object] = lambda _: None,
+    ) -> None:
         self._nudge = nudge
         self._catch_up = catch_up
+        self._follow = follow
         self._quotes = quotes.Quotes()
         self._ticks: dict[str, Tick] = {}
         self._clock: int | None = None  # the exchange's, as of the newest tick
         self._bars = Forming()
         self._refused = Refusals()
-        self._slugs: dict[str, list[str]] = {}
+        self._slugs: Mapping[str, Sequence[str]] = {}
         self._stops = StopLosses()
         self._heard: set[str] = set()  # pairs that said something since the last sign of life
-        self._priced = self._barred = self._pulsed = 0.0
+        self._priced = self._barred = self._pulsed = self._asked = 0.0
         self._missed = False  # a fact could not be kept: the database was away
         self._feeds: set[str] = set()  # those that are connected
-
-    def wait_for_symbols(self, stopping: threading.Event) -> Sequence[str]:
-        """The pairs to follow: those of all bots and their references, as soon as there is one."""
-        while not stopping.is_set():
-            for slug, symbol in Bot.objects.values_list("slug", "symbol"):
-                self._slugs.setdefault(symbol, []).append(slug)
-            if self._slugs:
-                break
-            stopping.wait(1)
-        configs = GridConfig.objects.filter(pk__in=Bot.objects.values("config"))
-        looked_at = {pair for config in configs for pair in references_of(config)}
-        return sorted(self._slugs.keys() | looked_at)
 
     def run(self, events: "queue.Queue[Event]", stopping: threading.Event) -> None:
         """Read until told to stop."""
@@ -81,6 +77,7 @@ class Intake:
         if self._missed:
             self._catch_up()
             self._missed = False
+        self._look_for_pairs()
         for event in events:
             match event:
                 case Message(frame=frame):
@@ -95,6 +92,16 @@ class Intake:
         self._write_prices()
         self._write_bars()
         self._write_pulses()
+
+    def _look_for_pairs(self) -> None:
+        """A bot may have come on a pair that nobody followed so far."""
+        now = time.monotonic()
+        if now - self._asked < PAIRS_PACE_S:
+            return
+        known, self._slugs = self._slugs.keys(), bots_by_pair()
+        if self._slugs.keys() != known:
+            self._follow(sorted(self._slugs))
+        self._asked = now
 
     def _read(self, frame: Row) -> None:
         """Take one frame in. What is not understood is left out and caught up by REST."""
@@ -173,6 +180,17 @@ class Intake:
             self._barred = now
             count_refusals(self._refused)
             self._refused.clear()
+
+
+def bots_by_pair() -> Mapping[str, Sequence[str]]:
+    """The slugs of each pair's bots; none for a pair that bots only look at before they buy."""
+    found: dict[str, list[str]] = {}
+    for slug, symbol in Bot.objects.values_list("slug", "symbol"):
+        found.setdefault(symbol, []).append(slug)
+    for config in GridConfig.objects.filter(pk__in=Bot.objects.values("config")):
+        for pair in references_of(config):
+            found.setdefault(pair, [])
+    return found
 
 
 def _gather(events: "queue.Queue[Event]") -> list[Event]:

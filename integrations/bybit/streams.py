@@ -105,6 +105,10 @@ class Feed:
     def start(self) -> None:
         self._thread.start()
 
+    def follow(self, topics: Sequence[str]) -> None:
+        """Follow these topics from now on; where they are other ones, on a new connection."""
+        self._topics = tuple(topics)
+
     def stop(self, timeout: float = 15.0) -> None:
         """Close the connection and end the thread, which takes 7 s at worst; says Disconnected."""
         self._stopping.set()
@@ -142,16 +146,17 @@ class Feed:
         try:
             if self._login:
                 connection.log_in_acknowledged(self._limits.answer)
-            connection.follow(self._topics, self._limits.answer)
+            topics = self._topics
+            connection.follow(topics, self._limits.answer)
             self._say(Connected(self.name))
-            return self._watch(connection)
+            return self._watch(connection, topics)
         except NotConnected as error:
             return str(error)
         finally:
             connection.leave()
 
-    def _watch(self, connection: Connection) -> str:
-        """Ping and look until something is wrong; returns what."""
+    def _watch(self, connection: Connection, topics: Sequence[str]) -> str:
+        """Ping and look until something is wrong, or other topics are wanted; returns what."""
         next_ping = begun = time.monotonic()
         while not self._stopping.wait(PACE_S):
             now = time.monotonic()
@@ -159,7 +164,9 @@ class Feed:
                 return connection.ended
             if self._overrun.is_set():
                 return "the consumer is too slow: its queue is full"
-            silent = self._silent(connection, begun, now)
+            if self._topics != topics:
+                return "other topics are wanted"
+            silent = self._silent(connection, topics, begun, now)
             if silent is not None:
                 return f"nothing heard{silent} for {self._limits.silence:g} s"
             if now >= next_ping:
@@ -167,7 +174,9 @@ class Feed:
                 next_ping = now + self._limits.ping
         return "stopped"
 
-    def _silent(self, connection: Connection, begun: float, now: float) -> str | None:
+    def _silent(
+        self, connection: Connection, topics: Sequence[str], begun: float, now: float
+    ) -> str | None:
         """Of what nothing is heard, in words; None while all is well.
 
         A subscription can die alone: then the other topics hide it, but a pair has no price.
@@ -175,7 +184,7 @@ class Feed:
         heard = connection.heard_frame if self._limits.pong_is_life else connection.heard_topic
         if now - heard > self._limits.silence:
             return ""
-        for topic in self._topics:
+        for topic in topics:
             last = connection.heard.get(topic, begun)
             if topic.startswith(BEATS) and now - last > self._limits.silence:
                 return f" of {topic}"

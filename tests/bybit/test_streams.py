@@ -100,6 +100,19 @@ def test_a_private_feed_logs_in_subscribes_once_and_enqueues(
     assert 0 <= time.monotonic() - message.heard < 5
 
 
+def test_a_feed_follows_other_topics_on_a_new_connection(server: FakeStream, running: Run) -> None:
+    out: queue.Queue[Event] = queue.Queue()
+    feed = running(private(server, out))
+    the_next(out, Connected)
+    feed.follow(PRIVATE_TOPICS)
+    feed.follow(["order", "wallet"])
+    gone = the_next(out, Disconnected)
+    assert isinstance(gone, Disconnected)
+    assert gone.why == "other topics are wanted"
+    the_next(out, Connected)
+    assert server.subscriptions == [["order", "execution", "wallet"], ["order", "wallet"]]
+
+
 def test_a_public_feed_sends_ten_topics_at_most_and_no_login(
     server: FakeStream, running: Run
 ) -> None:

@@ -3,7 +3,7 @@
 import queue
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -13,7 +13,7 @@ from kombu.exceptions import OperationalError
 from bots.intake import Intake
 from bots.tasks import sweep, tick_bot
 from integrations.bybit.account import private_feed_from_settings, public_feed_from_settings
-from integrations.bybit.streams import Event
+from integrations.bybit.streams import Event, public_topics
 from integrations.tasks import repair_gaps
 
 QUEUE = 20_000  # events; a feed that finds it full starts anew and is caught up by REST
@@ -29,6 +29,8 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
         events: queue.Queue[Event] = queue.Queue(QUEUE)
+        private = private_feed_from_settings(events)
+        public = public_feed_from_settings((), events)
         symbols: list[str] = []
 
         def catch_up() -> None:
@@ -36,16 +38,19 @@ class Command(BaseCommand):
             _send(sweep.delay)
             _send(repair_gaps.delay, symbols)
 
-        intake = Intake(nudge=partial(_send, tick_bot.delay), catch_up=catch_up)
-        symbols.extend(intake.wait_for_symbols(stopping))
-        feeds = [private_feed_from_settings(events), public_feed_from_settings(symbols, events)]
-        for feed in feeds:
-            feed.start()
-        self.stdout.write(f"following {', '.join(symbols)}")
+        def follow(found: Sequence[str]) -> None:
+            symbols[:] = found
+            public.follow(public_topics(found))
+            if not public.is_running:
+                public.start()
+            self.stdout.write(f"following {', '.join(found)}")
+
+        intake = Intake(partial(_send, tick_bot.delay), catch_up, follow)
+        private.start()
         try:
             intake.run(events, stopping)
         finally:
-            for feed in feeds:
+            for feed in (private, public):
                 feed.stop()
 
 
