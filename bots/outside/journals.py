@@ -9,13 +9,12 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
-from django.db.models import Max, QuerySet
+from django.db.models import QuerySet
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from bots.models import Bot, RoundTrip
-from bots.outside import standing
+from bots.outside import portfolio, standing
 from bots.outside.alerts import KILLED_ALREADY
 from bots.outside.marks import last_id as _last_id
 from bots.outside.marks import mark as _mark
@@ -24,9 +23,8 @@ from bots.reports import cards
 from integrations.models import Alert, Mark, Parcel
 from integrations.notify.channels import announce, channels
 from integrations.notion import notebook
-from integrations.notion.properties import PORTFOLIO, TRADES
+from integrations.notion.properties import TRADES
 from integrations.outbox import Item, Level, end_turn, put, take_turn
-from market.models import Price
 from market.types import plain
 from risk.models import Guard, GuardEvent, Halt
 
@@ -76,7 +74,7 @@ def _journal() -> None:
     _put_new("notion:round trips", rows, lambda trip: f"trip:{trip.pk}", _trip)
     _put_new("notion:halts", Halt.objects.all(), lambda halt: f"halt:{halt.pk}", _halt)
     put([notebook.LANE], [_stop(bot) for bot in _stopped("notion:stops")])
-    _portfolio()
+    portfolio.put_days()
 
 
 def _put_new(
@@ -143,46 +141,6 @@ def _stop(bot: Bot) -> Item:
     }
     title = f"{bot.name} stopped"
     return Item(_stop_key(bot), {"database": TRADES, "title": title, "facts": facts})
-
-
-def _portfolio() -> None:
-    """A row for each bot and one for all, once a day of the exchange's clock has ended."""
-    newest = Price.objects.aggregate(newest=Max("time"))["newest"]
-    if newest is None:
-        return
-    today = newest.date().toordinal()
-    mark = _mark("notion:days", today)
-    if today <= mark.seen:
-        return
-    day = (newest - timedelta(days=1)).date().isoformat()
-    state = cards.dashboard()
-    with transaction.atomic():
-        put([notebook.LANE], [_day(day, card) for card in state["bots"]])
-        put([notebook.LANE], [_day(day, {**state["totals"], "slug": "total", "name": "Total"})])
-        Mark.objects.filter(pk=mark.pk).update(seen=today)
-
-
-def _day(day: str, card: dict[str, Any]) -> Item:
-    price = card.get("price") or {}
-    facts = {
-        "Date": day,
-        "Bot": card["name"],
-        "State": card.get("state_text"),
-        "Price": price.get("last"),
-        "Capital": card["capital"],
-        "Equity": card.get("equity"),
-        "Grid profit": card["grid_profit"],
-        "Inventory PnL": card["inventory_pnl"],
-        "Floating PnL": card["floating"],
-        "Total PnL": card["total"],
-        "Fees": card["fees"],
-        "Round trips": str(card["round_trips"]),
-        "Fills": str(card["fills"]),
-        "Fills 24 h": str(card["fills_24h"]),
-    }
-    title = f"{day} {card['name']}"
-    payload = {"database": PORTFOLIO, "title": title, "facts": facts}
-    return Item(f"day:{day}:{card['slug']}", payload)
 
 
 # --- notifications -------------------------------------------------------------------------------

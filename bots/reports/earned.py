@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -35,10 +35,17 @@ class Earned:
         return self.grid_profit + self.inventory_pnl
 
 
-def of(bots: Iterable[Bot]) -> Mapping[int, Earned]:
-    """By the bots' ids; nothing earned for those without fills."""
+def of(bots: Iterable[Bot], until: datetime | None = None) -> Mapping[int, Earned]:
+    """By the bots' ids; nothing earned for those without fills.
+
+    `until` is a time of the exchange's clock: as it was then, what came later left out.
+    """
     bots = list(bots)
-    now = Price.objects.order_by("-time").values_list("time", flat=True).first() or timezone.now()
+    newest = Price.objects.order_by("-time").values_list("time", flat=True)
+    now = until or newest.first() or timezone.now()
+    fills, passages = Fill.objects.filter(bot__in=bots), RoundTrip.objects.filter(bot__in=bots)
+    if until is not None:
+        fills, passages = fills.filter(time__lt=until), passages.filter(closed__lt=until)
     pair = Instrument.objects.filter(symbol=OuterRef("symbol"))
     fee_in_quote = Case(
         When(fee_coin=Subquery(pair.values("quote")), then=F("fee")),
@@ -47,8 +54,7 @@ def of(bots: Iterable[Bot]) -> Mapping[int, Earned]:
         output_field=MoneyField(),
     )
     traded = (
-        Fill.objects.filter(bot__in=bots)
-        .order_by()
+        fills.order_by()
         .values("bot")
         .annotate(
             fills=Count("order", distinct=True),
@@ -61,8 +67,7 @@ def of(bots: Iterable[Bot]) -> Mapping[int, Earned]:
         cell.annotate(step=F("high") - F("low")).values("step"), output_field=MoneyField()
     )
     trips = (
-        RoundTrip.objects.filter(bot__in=bots)
-        .order_by()
+        passages.order_by()
         .values("bot")
         .annotate(
             round_trips=Count("id"),

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -32,16 +32,22 @@ class Post:
     def __init__(self) -> None:
         self.messages: list[dict[str, Any]] = []
         self.status = 200
+        # Told "before", "taken", "answered"; if it says that the sender is dead, nothing is taken.
+        self.watch: Callable[[str], bool] = lambda _: False
         post = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if post.watch("before"):
+                    return
                 if post.status == 200:
                     post.messages.append(body)
+                    post.watch("taken")
                 self.send_response(post.status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
+                post.watch("answered")
 
             def log_message(self, *_: object) -> None:
                 """Say nothing."""

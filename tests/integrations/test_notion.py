@@ -18,8 +18,8 @@ from integrations.models import Lane, LegacyTrade, Mark, Parcel
 from integrations.notion import connection, notebook
 from integrations.notion.properties import COLUMNS, ID, TRADES
 from market.models import Price
-from risk.models import Halt
-from tests.factories import BotFactory, RoundTripFactory
+from risk.models import EquityPoint, Halt
+from tests.factories import NOON, BotFactory, FillFactory, RoundTripFactory
 from tests.integrations.fake_notion import FakeNotion
 
 TOKEN = "canary-notion-token-0123456789"
@@ -115,6 +115,34 @@ def test_each_day_of_the_exchange_has_a_row_a_bot_and_one_in_total(
     assert (rows[0]["Price"], rows[0]["Capital"], rows[0]["State"]) == (97000, 25000, "Running")
     assert (rows[2]["Capital"], rows[2]["Price"]) == (50000, None)
     assert rows[2][ID] == "day:2026-01-12:total"
+
+
+def test_days_on_which_the_system_was_away_are_told_by_what_is_recorded(
+    bot: Bot, notion: FakeNotion, settings: Settings
+) -> None:
+    """It was away from the evening of the 12th until the 15th; a trip closed on the 13th."""
+    Bot.objects.update(deployed_at=NOON)
+    journals.collect()
+    evening = datetime(2026, 1, 12, 23, 59, tzinfo=UTC)
+    for subject, equity in (("all", "34010.5"), (bot.subject, "25010.5")):
+        EquityPoint.objects.create(subject=subject, time=evening, equity=Decimal(equity))
+    FillFactory(order__bot=bot, time=NOON)
+    RoundTripFactory(bot=bot, closed=NOON, grid_profit=Decimal(2))
+    RoundTripFactory(bot=bot, closed=NOON + timedelta(days=1), grid_profit=Decimal(3))
+    Price.objects.update(time=datetime(2026, 1, 15, 8, tzinfo=UTC))
+    for _ in range(2):
+        tasks.write_journals()
+    rows = {row[ID]: row for row in notion.rows(settings.NOTION_PORTFOLIO_DATABASE)}
+    assert sorted(rows) == [
+        f"day:2026-01-{day}:{name}" for day in (12, 13, 14) for name in ("btc-usdt", "total")
+    ]
+    first, second = rows["day:2026-01-12:btc-usdt"], rows["day:2026-01-13:btc-usdt"]
+    assert (first["Date"], first["Equity"], first["Grid profit"]) == ("2026-01-12", 25010.5, 2)
+    assert (first["Round trips"], first["Fills"], first["Fills 24 h"]) == (1, 1, 1)
+    assert (second["Equity"], second["Grid profit"], second["Round trips"]) == (None, 5, 2)
+    assert (second["Fills"], second["Fills 24 h"]) == (1, 0)
+    assert rows["day:2026-01-12:total"]["Equity"] == 34010.5
+    assert rows["day:2026-01-14:btc-usdt"]["State"] == "Running"
 
 
 def test_columns_of_another_type_are_filled_as_far_as_they_can(

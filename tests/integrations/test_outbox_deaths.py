@@ -22,12 +22,18 @@ from bots.outside import journals, tasks
 from gridtrader.env import Secret
 from integrations import outbox
 from integrations.models import Lane, Mark, Parcel
+from integrations.notify.channels import announce
 from integrations.notion import connection
 from integrations.notion.properties import ID
+from integrations.outbox import Level
 from tests.factories import RoundTripFactory
 from tests.integrations.fake_notion import FakeNotion
+from tests.integrations.test_notify import Post, post
+
+__all__ = ["post"]  # a fixture of the notifications' tests
 
 TOKEN = "canary-notion-token-0123456789"
+ROOT = live_settings.BASE_DIR
 
 
 class Killed(BaseException):
@@ -128,28 +134,36 @@ def test_a_sender_whose_lane_was_taken_over_sends_no_more(
     assert len(ids(notion, settings)) == 3
 
 
-def child(notion: FakeNotion, settings: Settings) -> "subprocess.Popen[bytes]":
-    """A worker's process of its own that writes the journal once, on the test's database."""
+JOURNAL = """
+from integrations.notion import connection
+connection.PACE_S = 0.0
+tasks.write_journals()
+"""
+
+
+def child(work: str, **variables: str) -> "subprocess.Popen[bytes]":
+    """A worker's process of its own that does one task, on the test's database."""
     place = database.settings_dict
     host = quote(place["HOST"], safe="")
     url = f"postgres://{place['USER']}:{quote(place['PASSWORD'])}@{host}"
     url += f":{place['PORT']}/{place['NAME']}" if place["PORT"] else f"/{place['NAME']}"
-    work = (
-        "import django; django.setup()\n"
-        "from bots.outside import tasks\n"
-        "from integrations.notion import connection\n"
-        "connection.PACE_S = 0.0\n"
-        "tasks.write_journals()\n"
-    )
+    begin = "import django; django.setup()\nfrom bots.outside import tasks\n"
     env = os.environ | {
         "DATABASE_URL": url,
         "REDIS_URL": live_settings.REDIS_URL,
-        "NOTION_TOKEN": TOKEN,
-        "NOTION_BASE_URL": notion.url,
-        "NOTION_TRADES_DATABASE": settings.NOTION_TRADES_DATABASE,
         "DJANGO_SETTINGS_MODULE": "gridtrader.settings",
+        **variables,
     }
-    return subprocess.Popen([sys.executable, "-c", work], env=env, cwd=live_settings.BASE_DIR)
+    return subprocess.Popen([sys.executable, "-c", begin + work], env=env, cwd=ROOT)
+
+
+def writer(notion: FakeNotion, settings: Settings) -> "subprocess.Popen[bytes]":
+    return child(
+        JOURNAL,
+        NOTION_TOKEN=TOKEN,
+        NOTION_BASE_URL=notion.url,
+        NOTION_TRADES_DATABASE=settings.NOTION_TRADES_DATABASE,
+    )
 
 
 @pytest.mark.django_db(transaction=True)
@@ -161,7 +175,7 @@ def test_kill_9_at_each_moment_that_notion_can_see(notion: FakeNotion, settings:
     journals.collect()
     trips = RoundTripFactory.create_batch(4, bot=bot)
     for moment in ("before", "done", "answered"):
-        worker = child(notion, settings)
+        worker = writer(notion, settings)
 
         def kill(call: str, now: str, moment: str = moment, pid: int = worker.pid) -> None:
             if (call, now) == ("POST /v1/pages", moment):
@@ -174,7 +188,40 @@ def test_kill_9_at_each_moment_that_notion_can_see(notion: FakeNotion, settings:
         finally:
             worker.kill()
         let_leases_end()
-    worker = child(notion, settings)
+    worker = writer(notion, settings)
     assert worker.wait(60) == 0
     assert ids(notion, settings) == sorted(f"trip:{trip.pk}" for trip in trips)
     assert not Parcel.objects.filter(processed_at=None).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("moment", ["before", "taken", "answered"])
+def test_kill_9_at_each_moment_that_a_messenger_can_see(
+    post: Post, settings: Settings, moment: str
+) -> None:
+    """No notification is lost; what may have been sent comes again and says so."""
+    address = post.url("canary-notify-token-1")
+    settings.NOTIFY_URLS = [Secret(address)]
+    announce("k", Level.CRITICAL, "Halt of all bots", "the market")
+    worker = child("tasks.send_notifications()", NOTIFY_URLS=address)
+
+    def kill(now: str) -> bool:
+        if now != moment:
+            return False
+        post.watch = lambda _: False
+        os.kill(worker.pid, signal.SIGKILL)
+        return True
+
+    post.watch = kill
+    try:
+        assert worker.wait(60) == -signal.SIGKILL
+    finally:
+        worker.kill()
+    for _ in range(2):
+        let_leases_end()
+        assert child("tasks.send_notifications()", NOTIFY_URLS=address).wait(60) == 0
+    parcel = Parcel.objects.get()
+    assert parcel.processed_at is not None
+    first = f"Halt of all bots [#{parcel.pk}]"
+    again = f"{first} (perhaps a repetition)"
+    assert post.titles == ([again] if moment == "before" else [first, again])
