@@ -35,7 +35,9 @@ from risk import guards
 
 Named = TypeVar("Named", OrderRequest, DomainOrder)
 
-# A kill promises that nothing is signed later than a quarter of a second after it is committed.
+# A kill promises that nothing is signed later than a quarter of a second after it is committed. It
+# may have been committed as soon as the database has looked for halts, so that is when this begins:
+# who hangs before the end of the transaction must not sign when it is woken.
 SIGNED_WITHIN_S = 0.2
 
 _WAITING = (OrderStatus.SENT, OrderStatus.UNKNOWN)
@@ -62,12 +64,12 @@ class DatabaseJournal:
                 return Permit((), by)
             may_buy = bot.state == Bot.State.RUNNING
             asked = [order for order in orders if may_buy or order.side is Side.SELL]
-            now = timezone.now()
+            now, looked = timezone.now(), time.monotonic()
             sent = self._move_all(
                 asked, (OrderStatus.NEW,), OrderStatus.SENT,
                 sent_at=now, look_after=now + self._patience.turn + self._patience.first_look,
             )  # fmt: skip
-        return Permit(tuple(sent), min(by, time.monotonic() + SIGNED_WITHIN_S))
+        return Permit(tuple(sent), min(by, looked + SIGNED_WITHIN_S))
 
     def placed(self, outcomes: Iterable[tuple[OrderRequest, Placed]]) -> None:
         """Write down what came of each."""
