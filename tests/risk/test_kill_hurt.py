@@ -2,11 +2,12 @@
 
 import threading
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 import pytest
+import requests
 from django.db import connection, connections, transaction
 from django.utils import timezone
 
@@ -18,7 +19,7 @@ from bots.safety import killing
 from bots.safety.course import Course
 from bots.safety.tending import Tender
 from integrations.bybit.gateway import Gateway
-from market.exchange import Cancelled, ExchangeError, Refused
+from market.exchange import ExchangeError
 from market.locks import Lock
 from market.types import OrderRequest, OrderStatus
 from risk import audit, halts
@@ -34,36 +35,35 @@ def killed(exchange: Gateway) -> Halt:
     return killing.kill(exchange, reason="test", by="ann", origin="pytest")
 
 
-class Deaf:
-    """A gateway that refuses one cancel in five, the first time it is asked."""
-
-    def __init__(self, real: Gateway) -> None:
-        self._real = real
-        self._asked: set[str] = set()
-
-    def open_orders(self) -> object:
-        return self._real.open_orders()
-
-    def triggers(self) -> object:
-        return self._real.triggers()
-
-    def cancel_many(self, orders: Sequence[tuple[str, str]]) -> Sequence[Cancelled]:
-        passed = [name for i, name in enumerate(orders) if i % 5 or name[1] in self._asked]
-        self._asked |= {client_id for _, client_id in orders}
-        came = dict(zip(passed, self._real.cancel_many(passed), strict=True))
-        return [came.get(name, Refused(170005, "too busy")) for name in orders]
+CANCELS = "/v5/order/cancel*"
+REFUSALS = [
+    {"kind": "code", "at": CANCELS, "code": 170210, "count": 2},  # refused
+    {"kind": "code", "at": CANCELS, "code": 10016, "count": 2},  # nobody knows
+    {"kind": "lost_answer", "at": CANCELS, "count": 1},  # done, and not told
+    {"kind": "cut_batch", "at": CANCELS, "passed": 3, "count": 2},  # too many at once
+    {"kind": "too_many", "at": CANCELS, "count": 1},
+]
 
 
 def test_refused_cancels_are_asked_for_again(
     one: Bot, simulator: RunningSimulator, exchange: Gateway
 ) -> None:
+    switches(simulator, on=REFUSALS)
     halt = killing.kill(
-        Deaf(exchange), reason="test", by="ann", origin="pytest",  # type: ignore[arg-type]
-        enough=killing.seen_empty_within(10),
+        exchange, reason="test", by="ann", enough=killing.seen_empty_within(20)
     )  # fmt: skip
+    happened = switches(simulator)["happened"]
+    assert happened["code"] >= 2, "cancels were refused"
     assert halt.state == State.VERIFYING
     assert open_ours(simulator) == []
     assert signed_late(simulator, halt) == []
+
+
+def switches(simulator: RunningSimulator, **body: object) -> dict[str, Any]:
+    """Switch faults; what is on and what has happened."""
+    answer = requests.post(f"{simulator.rest_url}/sim/faults", json=body, timeout=10)
+    assert answer.ok, answer.text
+    return answer.json()
 
 
 def test_an_outage_is_incomplete_and_ends_done(
