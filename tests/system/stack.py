@@ -47,7 +47,7 @@ def free_port() -> int:
 class Stack:
     """One `manage.py up`; can be stopped, started again, and hurt."""
 
-    def __init__(self, folder: Path, speed: int) -> None:
+    def __init__(self, folder: Path, speed: int, tape: str = "") -> None:
         self.folder = folder
         self.port = free_port()
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("GRIDTRADER_", "DJANGO"))}
@@ -56,6 +56,7 @@ class Stack:
             "GRIDTRADER_ENV_FILE": os.devnull,
             "GRIDTRADER_DATA_DIR": str(folder),
             "PAPER_SPEED": str(speed),
+            **({"PAPER_TAPE": tape} if tape else {}),
         }
         self.log = folder.with_suffix(".log")
 
