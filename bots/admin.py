@@ -16,6 +16,8 @@ from bots.control import NotPossible
 from bots.forms import DeployForm
 from bots.grid.levels import InvalidGrid, Spacing
 from bots.models import Bot, CapitalMove, Cell, Fill, GridConfig, Order, RoundTrip
+from bots.pages.grid import truth_of, weighed
+from bots.preview import Preview
 from bots.roles import STEERERS, roles_of
 from market.readonly import NOTHING, ReadOnlyAdmin, number
 from market.types import plain
@@ -65,11 +67,30 @@ class BotAdmin(ReadOnlyAdmin):
                 self.message_user(request, f"{bot.name} is {word}.", messages.SUCCESS)
 
 
+class WeighedForm(DeployForm):
+    """A deployment worked out on this moment's market, with its truth card; `_truth` asks only."""
+
+    preview: Preview | None = None
+    truth: dict[str, Any] | None = None
+
+    def is_valid(self) -> bool:
+        """Whether to deploy it: not when only the truth about it was asked for."""
+        return super().is_valid() and "_truth" not in self.data
+
+    def clean(self) -> dict[str, Any]:
+        found = super().clean()
+        if not self.errors:
+            self.preview = weighed(self)
+            self.truth = truth_of(self.preview)
+        return found
+
+
 @admin.register(GridConfig)
 class GridConfigAdmin(ReadOnlyAdmin):
     """Versions of grids. A version never changes; the form here deploys a new bot."""
 
-    form = DeployForm
+    form = WeighedForm
+    add_form_template = "admin/deploy.html"
     list_display = (
         "pair", "state", "version", "current", "range", "levels", "step", number("capital"),
         "stop_loss_at", "btc_filter", "created_at", "created_by",
@@ -120,11 +141,12 @@ class GridConfigAdmin(ReadOnlyAdmin):
         self,
         request: HttpRequest,
         obj: GridConfig,
-        form: Any,  # noqa: ANN401 - Django's own promise is any form; this page's is DeployForm
+        form: Any,  # noqa: ANN401 - Django's own promise is any form; this page's is WeighedForm
         change: bool,  # noqa: ARG002, FBT001 - Django's signature
     ) -> None:
         """Deploy instead of saving: the version and its bot come from one place."""
-        bot = control.deploy(form.deployment(), by=request.user.get_username())
+        who = request.user.get_username()
+        bot = control.deploy(form.deployment(), by=who, unless=form.preview.beyond)
         obj.pk, obj.bot, obj.version = bot.config_id, bot, 1
         switches.look(bot)
 

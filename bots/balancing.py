@@ -9,19 +9,18 @@ from typing import Any
 from django.db import transaction
 
 from bots import control, edits
+from bots.backtest.hindsight import LEAST_BARS, minutes
 from bots.backtest.replay import replay
 from bots.control import NotPossible
 from bots.grid.levels import InvalidGrid
 from bots.grid.shares import FEWEST, Member, share
 from bots.models import Bot
 from bots.terms import plan_of
-from market import ingest, series
+from market import ingest
 from market.exchange import Exchange
 from market.types import ZERO, plain
 from risk import audit
 
-RECENT = timedelta(days=3)  # of recorded minutes, on which expectations stand
-LEAST_BARS = 60  # fewer minutes say nothing
 _AT_WORK = (Bot.State.RUNNING, Bot.State.PAUSED)
 
 
@@ -78,9 +77,7 @@ def expected(exchange: Exchange, bot: Bot) -> Decimal:
     """
     pair = ingest.instrument(exchange, bot.symbol)
     now = ingest.fresh_price(exchange, bot.symbol, timedelta(minutes=1)).time
-    span = int(RECENT / timedelta(milliseconds=1))
-    most = int(RECENT / timedelta(minutes=1))
-    bars = series.read(bot.symbol, "1", now, most, now - span)
+    bars = minutes(bot.symbol, now)
     if len(bars) < LEAST_BARS:
         raise NotPossible(
             f"{len(bars)} minutes of {bot.symbol} are on record; {LEAST_BARS} are needed to compare"
@@ -102,7 +99,7 @@ def tell(exchange: Exchange, moves: Sequence[Move]) -> Mapping[str, Any]:
                 "capital_after": plain(move.capital),
                 "free": plain(max(move.member.capital - move.member.spent, ZERO)),
                 "expected_per_day": plain(move.member.expected.quantize(Decimal("1e-8"))),
-                "edit": edits.look_at(exchange, move.bot, {"capital": move.capital})[1]["edit"]
+                "edit": edits.weigh(exchange, move.bot, {"capital": move.capital})[1]
                 if move.is_one
                 else None,
             }

@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import Any
 
 from bots import handover, runner, store
-from bots.books import fees
 from bots.control import NotPossible, changed
 from bots.engine import decide
 from bots.grid.cells import Grid
@@ -29,10 +28,15 @@ def look_at(exchange: Exchange, bot: Bot, changes: Mapping[str, Any]) -> tuple[P
     Raises InvalidGrid for a version that cannot be built, NotPossible for a bot without a grid,
     ExchangeError when the market is not known. Nothing is changed.
     """
+    found, touched = weigh(exchange, bot, changes)
+    return found, {**report(found), "edit": touched}
+
+
+def weigh(exchange: Exchange, bot: Bot, changes: Mapping[str, Any]) -> tuple[Preview, Report]:
+    """The version that an edit would make, and what it would touch alone. Raises as `look_at`."""
     to_be = changed(bot, changes)
     found = preview(exchange, bot.symbol, to_be, instead_of=bot)
-    maker = fees.rates(exchange, bot.symbol).maker
-    return found, {**report(found), "edit": _touched(bot, to_be, found, maker)}
+    return found, _touched(bot, to_be, found, found.plan.maker)
 
 
 def centred(exchange: Exchange, bot: Bot) -> Mapping[str, Decimal]:

@@ -7,14 +7,16 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
+from bots.backtest.hindsight import look_back
 from bots.books import fees, ledger
 from bots.control import Deployment, Objections, first_version
 from bots.engine import decide
 from bots.grid.levels import GridSpec, InvalidGrid
+from bots.grid.outcome import Plan
 from bots.grid.truth import TruthCard, card
 from bots.models import Bot, GridConfig
 from bots.safety import exposure
-from bots.terms import check, overlaps, references_of, spec_after, spec_of
+from bots.terms import check, overlaps, references_of, spec_after, spec_of, trailing_of
 from market import ingest
 from market.exchange import Exchange, Refused
 from market.types import ONE, ZERO, Instrument, Tick, plain
@@ -32,6 +34,8 @@ class Preview:
     symbol: str
     instrument: Instrument
     tick: Tick
+    plan: Plan
+    stop_loss: Decimal | None
     truth: TruthCard
     objections: Sequence[InvalidGrid]  # what forbids it now, though it could be built
     beyond: Objections  # what a version binds beyond the budgets, by what all bind when it is asked
@@ -61,10 +65,12 @@ def preview(
         _known(exchange, reference)
     tick = ingest.fresh_price(exchange, symbol, PRICE_AGE)
     rates = fees.rates(exchange, symbol)
-    truth = card(spec, instrument, tick.last, rates, stop_loss=config.stop_loss)
+    trailing = trailing_of(config)
+    truth = card(spec, instrument, tick.last, rates, stop_loss=config.stop_loss, trailing=trailing)
+    plan = Plan(spec, instrument, rates.maker, rates.taker, trailing=trailing)
     beyond = partial(_beyond, instrument, instead_of)
     objections = [*overlaps(symbol, config, instead_of), *beyond(config)]
-    return Preview(symbol, instrument, tick, truth, objections, beyond)
+    return Preview(symbol, instrument, tick, plan, config.stop_loss, truth, objections, beyond)
 
 
 def _beyond(
@@ -204,6 +210,18 @@ def report(found: Preview) -> dict[str, Any]:
         ],
         "daily_profit": {str(n): plain(amount) for n, amount in truth.daily_profit.items()},
         "fills_needed": {name: plain(fills) for name, fills in truth.fills_needed.items()},
-        "cheaper_grids": truth.cheaper,
+        "cheaper": _cheaper(truth),
+        "history": look_back(found.plan, found.stop_loss),
         "warnings": [*map(str, found.objections), *truth.warnings],
+    }
+
+
+def _cheaper(truth: TruthCard) -> dict[str, Any] | None:
+    if truth.cheaper is None:
+        return None
+    low, high = truth.cheaper.net_rates
+    return {
+        "grids": truth.cheaper.grids,
+        "keeps": plain(truth.cheaper.kept),
+        "net_profit_per_cell": {"min": plain(low), "max": plain(high)},
     }

@@ -266,6 +266,38 @@ class Edited(Told):
     )
 
 
+class Cheaper(Told):
+    """The same range and capital in fewer grids, of which fees take less."""
+
+    grids = serializers.IntegerField()
+    keeps = money("what fees leave of the gross profit, as a share")
+    net_profit_per_cell = NetProfit()
+
+
+class History(Told):
+    """The grid replayed on the newest recorded days of its pair; null where nothing was."""
+
+    source = serializers.CharField(allow_null=True, help_text="our own record, or a tape's name")
+    summary = serializers.CharField(help_text="in words, with the span; or why there is nothing")
+    days = money(null=True)
+    candles = serializers.IntegerField(allow_null=True)
+    round_trips = serializers.IntegerField(allow_null=True)
+    fills_per_day = money(null=True)
+    grid_profit = money(null=True)
+    profit_per_day = money("grid profit", null=True)
+    total_pnl = money(null=True)
+    max_drawdown = money("a share", null=True)
+    out_of_range_share = money("of closes", null=True)
+
+    def get_fields(self) -> dict[str, serializers.Field]:  # type: ignore[type-arg]
+        """With `from`, which is no name in Python."""
+        times = {
+            name: serializers.DateTimeField(allow_null=True, help_text="exchange clock")
+            for name in ("from", "to")
+        }
+        return super().get_fields() | times
+
+
 class TruthCard(Told):
     """The truth about a grid on this moment's market. Money is quote, rates are shares."""
 
@@ -283,7 +315,8 @@ class TruthCard(Told):
     orders = Wanted(many=True)
     daily_profit = serializers.DictField(child=PlainDecimal(), help_text="by fills a day")
     fills_needed = serializers.DictField(child=PlainDecimal(), help_text="a day, by target")
-    cheaper_grids = serializers.IntegerField(allow_null=True)
+    cheaper = Cheaper(allow_null=True, help_text="where fees take more than a third of the gross")
+    history = History()
     warnings = serializers.ListField(child=serializers.CharField())
     edit = Edited(required=False)
 

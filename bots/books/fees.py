@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from django.utils import timezone
 
-from bots.grid.truth import Fees
+from bots.grid.rates import Fees
 from bots.models import Bot, FeeRate
 from market.exchange import Exchange, ExchangeError
 

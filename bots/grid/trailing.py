@@ -14,6 +14,7 @@ from market.types import ONE, Instrument, Side, Tick, plain
 
 FEWEST_GRIDS = 5  # as Bybit asks for
 HOURLY = 4
+MOST_STEPS = 500  # looked ahead
 HOUR_MS = 3_600_000
 
 
@@ -94,6 +95,19 @@ def rise(grid: Grid, trail: Trail, price: Tick) -> Shift | str:
         time=price.time,
     )
     return _trouble(shift, lowest, trail, instrument) or shift
+
+
+def climb(grid: Grid, trail: Trail, price: Tick) -> tuple[Grid, int, str]:
+    """The grid after all steps that a lasting price calls for, their number, and what holds it.
+
+    How many may be taken in an hour makes it only later. The last is "" when it has caught up.
+    """
+    for steps in range(MOST_STEPS):
+        shift = rise(grid, replace(trail, times=()), price)
+        if isinstance(shift, str):
+            return grid, steps, shift
+        grid, trail = lay(grid, shift), trail.after(shift)
+    return grid, MOST_STEPS, f"more than {MOST_STEPS} steps are not looked ahead"
 
 
 def _trouble(shift: Shift, lowest: Cell, trail: Trail, instrument: Instrument) -> str:

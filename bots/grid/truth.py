@@ -2,29 +2,20 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal
-from itertools import pairwise
+from decimal import ROUND_CEILING, Decimal
 
+from bots.grid import advice
+from bots.grid.advice import Cheaper
 from bots.grid.cells import AFTER_FEES, Cell, Grid, build
 from bots.grid.levels import GridSpec, InvalidGrid, Sizing, levels
+from bots.grid.rates import Fees, net_rate, worst_rate
+from bots.grid.trailing import Trailing
 from market.types import ONE, ZERO, Instrument, plain, step_round
 
 DAYS_A_YEAR, DAYS_A_MONTH = 365, 30
-THIN_NET = Decimal("0.0015")  # a net profit per round trip below this is worth a warning
-FEES_DOMINATE = Decimal("0.5")  # of the gross profit
-FEES_TOLERABLE = Decimal("0.34")
 FILLS_SHOWN = (8, 15)  # a day, the band that the targets name
 APR_TARGETS = (Decimal("0.8"), Decimal("1.2"))
 MONTH_TARGETS = (Decimal("0.03"), Decimal("0.05"))
-_SHARE = Decimal("0.000001")
-
-
-@dataclass(frozen=True, slots=True)
-class Fees:
-    """Shares of the traded value, as the exchange takes them from this account."""
-
-    maker: Decimal
-    taker: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +51,7 @@ class TruthCard:
     loss_at_stop: Decimal | None  # when everything was bought on the way down to the stop
     daily_profit: dict[int, Decimal]  # by fills a day
     fills_needed: dict[str, Decimal]  # a day, by target
-    cheaper: int | None  # fewer grids of which fees leave enough
+    cheaper: Cheaper | None  # where fees take more than is tolerable
     warnings: Sequence[str]
 
     @property
@@ -78,8 +69,9 @@ def card(
     *,
     name: str = "preview",
     stop_loss: Decimal | None = None,
+    trailing: Trailing | None = None,
 ) -> TruthCard:
-    """The truth about a grid that would start at `price`.
+    """The truth about a grid that would start at `price`; `trailing` is how it would trail up.
 
     Raises InvalidGrid, naming the field and what is accepted, for a grid that cannot be built or
     that loses on every round trip.
@@ -96,11 +88,13 @@ def card(
         )
     grid = build(name, spec, instrument, price)
     cells = [_cell(cell, fees) for cell in grid.cells]
-    gross = sum((cell.gross for cell in cells), ZERO)
-    net = sum((cell.net for cell in cells), ZERO)
-    fee_share = (ONE - net / gross).quantize(_SHARE, ROUND_HALF_EVEN)
-    mean = net / len(cells)
-    cheaper = _cheaper(spec, instrument, fees) if fee_share > FEES_TOLERABLE else None
+    mean = sum((cell.net for cell in cells), ZERO) / len(cells)
+    fee_share = advice.fee_share(grid, fees)
+    better = (
+        advice.cheaper(spec, instrument, price, fees, trailing)
+        if fee_share > advice.FEES_TOLERABLE
+        else None
+    )
     return TruthCard(
         grid=grid,
         cells=cells,
@@ -111,19 +105,17 @@ def card(
         loss_at_stop=_loss_at(stop_loss, grid, price, fees) if stop_loss is not None else None,
         daily_profit={fills: mean * fills / 2 for fills in FILLS_SHOWN},
         fills_needed=_fills_needed(spec.capital, mean),
-        cheaper=cheaper,
-        warnings=list(_warnings(spec, cells, fee_share, price, cheaper)),
+        cheaper=better,
+        warnings=[
+            *advice.thin_profit(grid, fees, better),
+            *advice.outside(grid, spec, price, fees, trailing),
+        ],
     )
-
-
-def net_rate(low: Decimal, high: Decimal, fee: Decimal) -> Decimal:
-    """Net profit of a round trip: (1 - f_buy) (1 - f_sell) P_{i+1} / P_i - 1."""
-    return ((ONE - fee) ** 2 * high / low - ONE).quantize(_SHARE, ROUND_HALF_EVEN)
 
 
 def check_profit(spec: GridSpec, instrument: Instrument, fees: Fees) -> None:
     """Raises InvalidGrid when a round trip of any cell does not pay its own fees."""
-    worst = _worst(levels(spec, instrument), fees)
+    worst = worst_rate(levels(spec, instrument), fees.maker)
     if worst > 0:
         return
     fitting = _most_grids(spec, instrument, fees)
@@ -155,9 +147,7 @@ def _least_quantity(instrument: Instrument, cost: Decimal) -> Decimal:
 
 
 def _cell(cell: Cell, fees: Fees) -> CellTruth:
-    gross = (cell.high - cell.low) * cell.quantity
-    held = cell.quantity * (ONE - fees.maker)
-    net = held * cell.high * (ONE - fees.maker) - cell.quantity * cell.low
+    gross, net = advice.profit(cell, fees)
     return CellTruth(cell, gross, net, net_rate(cell.low, cell.high, fees.maker))
 
 
@@ -198,45 +188,6 @@ def _fills_needed(capital: Decimal, mean: Decimal) -> dict[str, Decimal]:
 def _most_grids(spec: GridSpec, instrument: Instrument, fees: Fees) -> int:
     """The most grids of this range whose every round trip earns something; 0 when none does."""
     for grids in range(spec.grids - 1, 0, -1):
-        if _worst(levels(replace(spec, grids=grids), instrument), fees) > 0:
+        if worst_rate(levels(replace(spec, grids=grids), instrument), fees.maker) > 0:
             return grids
     return 0
-
-
-def _worst(ladder: Sequence[Decimal], fees: Fees) -> Decimal:
-    return min(net_rate(low, high, fees.maker) for low, high in pairwise(ladder))
-
-
-def _cheaper(spec: GridSpec, instrument: Instrument, fees: Fees) -> int | None:
-    """The most grids of which fees take a tolerable share of every round trip's gross."""
-    for grids in range(spec.grids - 1, 0, -1):
-        ladder = levels(replace(spec, grids=grids), instrument)
-        shares = [
-            ONE - net_rate(low, high, fees.maker) / (high / low - ONE)
-            for low, high in pairwise(ladder)
-        ]
-        if max(shares) <= FEES_TOLERABLE:
-            return grids
-    return None
-
-
-def _warnings(
-    spec: GridSpec,
-    cells: Sequence[CellTruth],
-    fee_share: Decimal,
-    price: Decimal,
-    cheaper: int | None,
-) -> Iterator[str]:
-    least = min(cell.net_rate for cell in cells)
-    if least < THIN_NET:
-        yield f"The least round trip earns {plain(least * 100)} % net, which one slip can eat."
-    if fee_share > FEES_DOMINATE:
-        advice = (
-            f"; {cheaper} grids would keep {plain((ONE - FEES_TOLERABLE) * 100)} %"
-            if cheaper
-            else ""
-        )
-        yield f"Fees take {plain(fee_share * 100)} % of the gross profit{advice}."
-    if not spec.lower <= price <= spec.upper:
-        side = "below" if price < spec.lower else "above"
-        yield f"The price {plain(price)} is {side} the range: nothing trades before it returns."

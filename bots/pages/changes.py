@@ -48,7 +48,7 @@ def _looked_at(form: EditForm) -> dict[str, Any]:
     if not form.is_bound or not form.is_valid():
         return {"truth": None, "touched": None, "preview": None}
     try:
-        found, told = edits.look_at(gateway_from_settings(), form.bot, form.changes())
+        found, touched = edits.weigh(gateway_from_settings(), form.bot, form.changes())
     except InvalidGrid as error:
         form.add_error(error.field if error.field in form.fields else None, str(error))
     except NotPossible as error:
@@ -63,7 +63,7 @@ def _looked_at(form: EditForm) -> dict[str, Any]:
             {**each, "name": LABELS.get(each["name"], each["name"].replace("_", " ").capitalize())}
             for each in form.differences()
         ]
-        touched = told["edit"] | {"differences": differences}
+        touched = touched | {"differences": differences}
         return {"truth": truth_of(found), "touched": touched, "preview": found}
     return {"truth": None, "touched": None, "preview": None}
 

@@ -165,9 +165,13 @@ def _preset(wish: Deployment) -> dict[str, Any]:
 
 
 def _worked_out(form: DeployForm) -> Preview | None:
-    """The grid on this moment's market; what is wrong with it is added to the form's fields."""
     if not form.is_bound or not form.is_valid():
         return None
+    return weighed(form)
+
+
+def weighed(form: DeployForm) -> Preview | None:
+    """The grid on this moment's market; what is wrong with it is added to the form's fields."""
     wish = form.deployment()
     try:
         found = preview.of_deployment(gateway_from_settings(), wish)
@@ -195,6 +199,9 @@ def truth_of(found: Preview | None) -> dict[str, Any] | None:
         "fee_percent": _percent(card["fee_share"]),
         "cells": [{**cell, "percent": _percent(cell["net_rate"])} for cell in card["cells"]][::-1],
         "warnings": found.truth.warnings,
+        "kept_percent": plain(100 - Decimal(_percent(card["fee_share"]))),
+        "better": _better(card["cheaper"]),
+        "history": _past(card["history"]),
         "lowest": card["capital_at_price"][0],
         "tick": plain(found.instrument.tick),
         "base": found.instrument.base,
@@ -206,6 +213,25 @@ def truth_of(found: Preview | None) -> dict[str, Any] | None:
             for name, fills in card["fills_needed"].items()
         ],
     }  # fmt: skip
+
+
+def _better(cheaper: dict[str, Any] | None) -> dict[str, Any] | None:
+    if cheaper is None:
+        return None
+    net = cheaper["net_profit_per_cell"]
+    return cheaper | {
+        "keeps_percent": _percent(cheaper["keeps"]),
+        "net_percent": [_percent(net["min"]), _percent(net["max"])],
+    }
+
+
+def _past(history: dict[str, Any]) -> dict[str, Any]:
+    if history["source"] is None:
+        return history
+    return history | {
+        "outside_percent": _percent(history["out_of_range_share"]),
+        "drawdown_percent": _percent(history["max_drawdown"]),
+    }
 
 
 def _percent(share: str) -> str:

@@ -19,7 +19,7 @@ from django.utils import timezone
 from bots.books import fees, ledger, reconcile
 from bots.grid import ids
 from bots.grid.levels import levels
-from bots.grid.truth import net_rate
+from bots.grid.rates import net_rate
 from bots.models import Bot, CapitalMove, Fill, GridConfig, Order
 from bots.safety import guarding
 from bots.safety.guarding import standing

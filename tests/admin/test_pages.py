@@ -16,6 +16,7 @@ from django.urls import reverse
 from bots.models import ApiToken, Bot, CapitalMove, Fill, GridConfig, Order
 from bots.roles import Role
 from bots.safety import guarding
+from integrations.bybit.gateway import Gateway
 from market.readonly import EstimatedPaginator
 from risk import policy
 from risk.guards import Level, Reading
@@ -31,6 +32,7 @@ from tests.factories import (
     UserFactory,
     new_token,
 )
+from tests.simulator.fixture import RunningSimulator
 
 OURS = [
     model for model in admin.site._registry if model._meta.app_label in {"market", "risk", "bots"}
@@ -232,9 +234,19 @@ WISH = {
 }
 
 
-def test_the_form_deploys_a_bot(rows: Bot) -> None:
+def test_the_form_tells_the_truth_and_deploys_a_bot(
+    rows: Bot, exchange: Gateway, simulator: RunningSimulator
+) -> None:
+    simulator.step({"BTCUSDT": "89000"})
     trader = staff(Role.TRADER)
-    assert trader.get(address(GridConfig, "add")).status_code == 200
+    assert "Truth card" in trader.get(address(GridConfig, "add")).content.decode()
+    asked = trader.post(address(GridConfig, "add"), WISH | {"_truth": "Work it out"})
+    assert asked.status_code == 200
+    assert "Net profit of a round trip" in asked.content.decode()
+    assert "the bundled tape BTCUSDT" in asked.content.decode()
+    assert not Bot.objects.filter(slug="btc-low").exists(), "a question deploys nothing"
+    dear = trader.post(address(GridConfig, "add"), WISH | {"capital": "40000"})
+    assert "are free" in dear.context["adminform"].form.errors["capital"][0]
     answer = trader.post(address(GridConfig, "add"), WISH)
     assert answer.status_code == 302, answer.content.decode()
     bot = Bot.objects.get(slug="btc-low")

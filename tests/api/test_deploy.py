@@ -38,11 +38,18 @@ def test_a_dry_run_tells_the_truth_and_does_nothing(trader: APIClient) -> None:
     card = answer.json()
     assert len(card["levels"]) == 13
     assert card["net_profit_per_cell"] == {"min": "0.00095", "max": "0.001049"}
-    assert card["cheaper_grids"] == 6
+    assert card["cheaper"] == {
+        "grids": 6,
+        "keeps": "0.665739",
+        "net_profit_per_cell": {"min": "0.003916", "max": "0.004097"},
+    }
+    assert any("6 grids would keep 66.6 % of it" in warning for warning in card["warnings"])
     assert float(card["loss_at_stop"]) < 0
     assert {order["kind"] for order in card["orders"]} == {"PostOnly", "IOC"}
     assert len(card["orders"]) == 12
     assert card["fills_needed"]["apr 0.8"]
+    assert card["history"]["source"] == "BTCUSDT-1m-binance-spot-20241224T1410.csv.gz"
+    assert card["history"]["candles"] == 3864
     assert not Bot.objects.exists()
 
 

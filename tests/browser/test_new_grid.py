@@ -43,6 +43,8 @@ def test_the_truth_follows_the_fields_and_the_bot_starts(page: Page, complaints:
     truth = page.get_by_label("Truth card")
     expect(truth).to_contain_text("Net profit of a round trip")
     expect(truth).to_contain_text("+0.10")
+    expect(truth).to_contain_text("Cheaper: 6 grids keep 66")
+    expect(truth).to_contain_text("the bundled tape BTCUSDT")
     expect(page.locator("[name=slug]")).to_have_value("btc-usdt")
     for width in (1440, 390, 320):
         page.set_viewport_size({"width": width, "height": 900})
