@@ -74,11 +74,12 @@ def outside(
             f"The price {plain(price)} is below the range: all {len(grid.cells)} cells are bought "
             f"at the market at the start, and nothing sells below {plain(_first_sale(grid.cells))}."
         )
-    elif price > grid.upper and trailing is None:
-        yield f"The price {plain(price)} is above the range: nothing trades before it returns."
     elif price > grid.upper:
-        rule = replace(trailing, fee=fees.maker)
-        yield f"The price {plain(price)} is above the range: {_climb(grid, spec, rule, price)}."
+        words = f"The price {plain(price)} is above the range: "
+        if trailing is None:
+            yield f"{words}nothing trades before it returns."
+        else:
+            yield f"{words}{_climb(grid, spec, replace(trailing, fee=fees.maker), price)}."
 
 
 def _first_sale(cells: Sequence[Cell]) -> Decimal:
