@@ -49,12 +49,12 @@ test: $(DEV) browser
 	exec $(BIN)/python -m pytest $(SPREAD) $(ARGS)
 
 test-all:
-	@GRIDTRADER_THOROUGH=1 $(MAKE) --no-print-directory test ARGS="-m 'slow or not slow' $(ARGS)"
+	@GRIDTRADER_THOROUGH=1 $(MAKE) --no-print-directory test ARGS="-m '' $(ARGS)"
 
 # What is stored as time series; tests/timescale/build.sh makes the server once (about 30 s).
 test-timescale: $(DEV)
 	@server=$$(tests/timescale/build.sh $(VENV)) && TIMESCALE_SERVER="$$server" \
-	exec $(BIN)/python -m pytest -m 'slow or not slow' tests/market tests/test_postgresql.py $(ARGS)
+	exec $(BIN)/python -m pytest -m '' tests/market tests/test_postgresql.py $(ARGS)
 
 # Two bots, five simulated minutes, whatever can go wrong; seeds that failed are printed.
 faults: $(DEV)
@@ -74,7 +74,7 @@ bench: $(DEV)
 # Every page in light and dark, from 320 to 1440 pixels, into var/shots.
 shots: $(DEV) browser
 	@CHROMIUM="$${CHROMIUM:-$$($(FIND_CHROMIUM) || echo /usr/bin/chromium)}" \
-	exec $(BIN)/python -m pytest tests/browser -m 'slow or not slow' -k "fits or password or truth or typed" $(ARGS)
+	exec $(BIN)/python -m pytest tests/browser -m '' -k "fits or password or truth or typed" $(ARGS)
 
 # The charts' bundle anew (docs/charts.md); needs Node and npm.
 plotly:

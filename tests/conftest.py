@@ -37,6 +37,21 @@ SLOW = (
     "tests/tasks/test_worker.py",
 )
 
+# What is dear beside what it guards: run before a change is accepted (.ci/run), and by
+# `make test-all`, so that `make test` stays a matter of minutes.
+HEAVY = (
+    "tests/bots/test_handover.py",
+    "tests/bots/test_targets.py",
+    "tests/bots/test_trailing.py",
+    "tests/browser/test_backtests.py",
+    "tests/integrations/test_notion.py::test_a_refusal_is_repeated_later_and_makes_one_row",
+    "tests/simulator/test_command.py",
+    "tests/simulator/test_live.py",
+    "tests/simulator/test_tape.py::test_a_synthetic_tape",
+    "tests/simulator/test_tape.py::test_the_seed_alone",
+    "tests/simulator/test_venue.py",
+    "tests/test_security.py",
+)
 
 # What waits longest comes first, so that the processes of a run end together.
 LONG = ("tests/system/", "tests/browser/", "tests/risk/", "tests/bots/")
@@ -44,10 +59,12 @@ LONG = ("tests/system/", "tests/browser/", "tests/risk/", "tests/bots/")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is slow by where it lies; hand out long files first."""
+    """Mark what is slow or heavy by where it lies; hand out long files first."""
     for item in items:
         if item.nodeid.startswith(SLOW) or "every_width_fits" in item.nodeid:
             item.add_marker("slow")
+        if item.nodeid.startswith(HEAVY):
+            item.add_marker("heavy")
     items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
