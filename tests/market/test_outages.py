@@ -22,6 +22,7 @@ from tests import plugin
 from tests.market.bars import MINUTE, kept
 from tests.market.venue import KEY, PAIR, SECRET, Line, pass_minutes, simulator
 
+PAIRS = (PAIR, "BTCUSDT")  # side by side, on one stream
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -60,7 +61,7 @@ def ingesting(exchange: Gateway, events: Remembering) -> Iterator[None]:
             if wanted.wait(0.05):
                 wanted.clear()
                 try:
-                    history.repair_all(exchange, [PAIR])
+                    history.repair_all(exchange, PAIRS)
                 except (DatabaseError, InterfaceError):
                     connection.close()
                     wanted.set()
@@ -87,7 +88,7 @@ def ingesting(exchange: Gateway, events: Remembering) -> Iterator[None]:
 
 @contextmanager
 def following(port: int, events: Remembering) -> Iterator[None]:
-    feed = public_feed(f"ws://127.0.0.1:{port}", [PAIR], events)
+    feed = public_feed(f"ws://127.0.0.1:{port}", PAIRS, events)
     feed.start()
     try:
         yield
@@ -95,29 +96,31 @@ def following(port: int, events: Remembering) -> Iterator[None]:
         feed.stop()
 
 
-def truth(exchange: Gateway) -> list[Candle]:
+def truth(exchange: Gateway, pair: str) -> list[Candle]:
     """All whole bars that should be there."""
-    now = exchange.tick(PAIR).time
+    now = exchange.tick(pair).time
     span = gaps.whole_bars("1", now - history.WARM_MS, now)
     assert span is not None
-    return list(exchange.candles(PAIR, "1", span.start, span.end))
+    return list(exchange.candles(pair, "1", span.start, span.end))
 
 
 def until_true_to(exchange: Gateway, seconds: float = 40) -> None:
     """Wait until the table holds the exchange's bars, each once; what is older may be there too."""
     deadline = time.monotonic() + seconds
-    wanted = truth(exchange)
-    while True:
-        try:
-            found = [bar for bar in kept(PAIR) if bar.closed and bar.time >= wanted[0].time]
-        except (DatabaseError, InterfaceError):
-            connection.close()
-            found = []
-        if found == wanted:
-            return
-        if time.monotonic() > deadline:
-            assert found == wanted
-        time.sleep(0.1)
+    for pair in PAIRS:
+        wanted = truth(exchange, pair)
+        while (found := _since(wanted[0].time, pair)) != wanted:
+            if time.monotonic() > deadline:
+                assert found == wanted
+            time.sleep(0.1)
+
+
+def _since(start: int, pair: str) -> list[Candle]:
+    try:
+        return [bar for bar in kept(pair) if bar.closed and bar.time >= start]
+    except (DatabaseError, InterfaceError):
+        connection.close()
+        return []
 
 
 def test_a_stream_that_is_away_for_a_quarter_of_an_hour(
