@@ -127,7 +127,5 @@ def share_capital() -> None:
 @shared_task
 def run_backtest(number: int) -> None:
     """Carry out a backtest, one at a time; asked for while another runs, it comes again."""
-    if runs.is_busy():
+    if not runs.in_own_process(number):
         run_backtest.apply_async([number], countdown=BUSY_S)
-        return
-    runs.in_own_process(number)

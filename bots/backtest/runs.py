@@ -4,6 +4,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
@@ -34,6 +36,9 @@ LOOK_EVERY = 256  # bars between two looks at the clock
 SILENT = timedelta(seconds=30)  # a run that says nothing for so long has died
 NICE = 5  # a replay may wait; orders may not
 MANAGE = Path(settings.BASE_DIR) / "manage.py"
+
+_starting = threading.Lock()
+_begun: list[threading.Thread] = []  # the one that waits for a replay's process
 
 
 class _Unwanted(Exception):
@@ -67,16 +72,27 @@ def is_busy() -> bool:
     ).exists()
 
 
-def in_own_process(number: int) -> None:
-    """Carry a backtest out beside us, at a lower priority, and wait for its end.
+def in_own_process(number: int) -> bool:
+    """Have a backtest carried out beside us, at a lower priority; False while another one is.
 
-    In this process it would take the interpreter from the ticks of bots.
+    In this process it would take the interpreter from the ticks of bots. Nobody waits for it: it
+    may take longer than any task may run. It ends when this process does.
     """
-    if not _open(number).exists():
-        return
+    with _starting:
+        if is_busy() or any(thread.is_alive() for thread in _begun):
+            return False
+        if _open(number).exists():
+            _begun[:] = [threading.Thread(target=_beside, args=(number,), daemon=True)]
+            _begun[0].start()
+    return True
+
+
+def _beside(number: int) -> None:
+    """Start the process, wait for its end, and write down if it died."""
     done = subprocess.run([sys.executable, str(MANAGE), "replay", str(number)], check=False)
     if done.returncode:
         _end(number, State.FAILED, f"its process ended with code {done.returncode}")
+        connection.close()
 
 
 def carry_out(number: int, is_wanted: Callable[[], bool] = lambda: True) -> None:

@@ -17,13 +17,15 @@ from django.db import connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
-from bots.models import Bot
+from bots.backtest import tapes
+from bots.models import Backtest, Bot
 from bots.outside import tasks
+from bots.tasks import run_backtest
 from gridtrader.celery import app
 from gridtrader.nudge import queue_name
 from integrations.models import Alert, AlertEffect
 from integrations.tradingview import inbox
-from tests.factories import BotFactory
+from tests.factories import BotFactory, InstrumentFactory
 from tests.integrations.test_alerts import alert
 from tests.system.stack import until
 
@@ -162,3 +164,26 @@ def test_a_task_that_hangs_ends_its_worker(worker: Worker) -> None:
     finally:
         session.close()
     assert state(row) != Alert.State.APPLIED
+
+
+def test_a_backtest_may_take_longer_than_a_task(worker: Worker) -> None:
+    InstrumentFactory(symbol="DOGEUSDT", tick="0.00001", lot="0.1")
+    file = next(name for symbol, name in tapes.tapes() if symbol == "DOGEUSDT")
+    rows = [
+        Backtest.objects.create(
+            symbol="DOGEUSDT", source=file, lower="0.129", upper="0.145", grids=grids, capital=1500
+        )
+        for grids in (12, 18)
+    ]
+    process = worker(limit=0.5)  # less than a replay's process takes to start
+    for row in rows:
+        run_backtest.delay(row.pk)
+
+    def done() -> bool:
+        found = Backtest.objects.values_list("state", "trouble")
+        assert Backtest.State.FAILED not in {state for state, _ in found}, found
+        return {state for state, _ in found} == {Backtest.State.DONE}
+
+    until(done, 90, "both backtests are done, one after the other")
+    assert process.poll() is None, "the worker goes on"
+    assert all(row.figures for row in Backtest.objects.all())
