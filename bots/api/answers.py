@@ -83,6 +83,7 @@ class BotCard(Told):
     cells = Rung(many=True)
     resting = Resting()
     held = money("base")
+    today = money("realised by round trips closed since midnight UTC")
     grid_profit = money("realised, net of fees")
     inventory_pnl = money("realised, of coins bought at the market")
     floating = money("inventory at the last price less its cost", null=True)

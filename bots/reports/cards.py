@@ -125,6 +125,7 @@ def _card(
         "cells": ladder,
         "resting": _resting(ladder),
         "held": plain(sum((cell.held for cell in cells), ZERO)),
+        "today": plain(earned.today),
         "grid_profit": plain(earned.grid_profit),
         "inventory_pnl": plain(earned.inventory_pnl),
         "floating": _money(floating),
@@ -226,14 +227,16 @@ def _totals(cards: Sequence[Report]) -> Report:
     return {
         **{
             name: total(name)
-            for name in ("capital", "grid_profit", "inventory_pnl", "floating", "total", "fees")
+            for name in (
+                "capital", "today", "grid_profit", "inventory_pnl", "floating", "total", "fees",
+            )
         },
         **{
             name: sum(card[name] for card in cards)
             for name in ("round_trips", "fills", "fills_24h")
         },
         "equity": _money(ledger.equity()),
-    }
+    }  # fmt: skip
 
 
 def _market() -> Report:

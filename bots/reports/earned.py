@@ -28,6 +28,7 @@ class Earned:
     round_trips: int = 0
     grid_profit: Decimal = ZERO
     inventory_pnl: Decimal = ZERO
+    today: Decimal = ZERO  # realised by round trips closed since midnight UTC of that clock
     gross: Decimal = ZERO  # what the round trips would have earned by the grid without fees
 
     @property
@@ -73,6 +74,11 @@ def of(bots: Iterable[Bot], until: datetime | None = None) -> Mapping[int, Earne
             round_trips=Count("id"),
             grid_profit=Sum("grid_profit"),
             inventory_pnl=Sum("inventory_pnl"),
+            today=Coalesce(
+                Sum(F("grid_profit") + F("inventory_pnl"), filter=Q(closed__gte=_midnight(now))),
+                ZERO,
+                output_field=MoneyField(),
+            ),
             gross=Coalesce(Sum(F("bought") * step, output_field=MoneyField()), ZERO),
         )
     )
@@ -80,3 +86,8 @@ def of(bots: Iterable[Bot], until: datetime | None = None) -> Mapping[int, Earne
     for row in (*traded, *trips):
         found[row.pop("bot")].update(row)
     return defaultdict(Earned, {bot: Earned(**facts) for bot, facts in found.items()})
+
+
+def _midnight(now: datetime) -> datetime:
+    """The beginning of its day; the exchange's days are UTC."""
+    return now.replace(hour=0, minute=0, second=0, microsecond=0)

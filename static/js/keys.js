@@ -17,9 +17,16 @@ const flip = () => {
 
 const nth = (number) => document.querySelectorAll("[data-bot-link]")[number - 1]?.click();
 
+const kill = () => {
+  const opener = document.querySelector("[data-kill]");
+  if (opener) opener.click();
+  else location.assign("/kill/");
+};
+
 const keys = {
   "?": () => location.assign("/help/"),
   t: flip,
+  k: kill,
   p: () => document.querySelector("main form.switch button")?.focus(),
   g: () => { awaited = performance.now(); },
 };

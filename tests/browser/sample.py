@@ -98,6 +98,7 @@ def card(row: tuple[str, str, str, int, str, str, str]) -> dict[str, Any]:
             "in_flight": count(cells, status="in flight"),
         },
         "held": plain(decimal(size) * 5),
+        "today": "12.5",
         "grid_profit": "148.32",
         "inventory_pnl": "-3.5",
         "floating": "-41.1",
@@ -148,6 +149,7 @@ def dashboard() -> dict[str, Any]:
         "totals": {
             "capital": "34000",
             "equity": "34316.36",
+            "today": "41.07",
             "grid_profit": "412.9",
             "inventory_pnl": "0",
             "floating": "-96.54",
