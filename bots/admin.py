@@ -1,6 +1,6 @@
-"""Bots in the admin: grids and facts to read, pause and resume, and a form that deploys."""
+"""Bots in the admin: grids and facts to read, bots to steer, and a form that deploys."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -9,17 +9,21 @@ from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.loader import render_to_string
+from django.urls import reverse
 
 import bots.api.admin  # noqa: F401 - its pages are found here
-from bots import control, switches
+from bots import control, preview, switches
 from bots.control import NotPossible
 from bots.forms import DeployForm
 from bots.grid.levels import InvalidGrid, Spacing
 from bots.models import Bot, CapitalMove, Cell, Fill, GridConfig, Order, RoundTrip
 from bots.pages.grid import truth_of, weighed
+from bots.pages.steering import Steering
 from bots.preview import Preview
-from bots.roles import STEERERS, roles_of
-from market.readonly import NOTHING, ReadOnlyAdmin, number
+from integrations.bybit.account import gateway_from_settings
+from market.exchange import ExchangeError
+from market.readonly import NOTHING, FactAdmin, ReadOnlyAdmin, number
 from market.types import plain
 
 _MODE_WORDS = {"live": "LIVE, real money"}
@@ -29,7 +33,7 @@ admin.site.index_title = "Grids, facts and accounts"
 
 
 @admin.register(Bot)
-class BotAdmin(ReadOnlyAdmin):
+class BotAdmin(Steering, ReadOnlyAdmin):
     """Bots and their states."""
 
     list_display = ("name", "symbol", "state", "reason", "config", "state_since", "looked_at")
@@ -40,31 +44,10 @@ class BotAdmin(ReadOnlyAdmin):
     list_filter = ("state", "symbol")
     search_fields = ("name", "slug", "symbol")
     list_select_related = ("config__bot",)
-    actions = ("pause", "resume")
 
-    def has_steer_permission(self, request: HttpRequest) -> bool:
-        """Whether the actions are offered and obeyed: the roles that the API asks for too."""
-        return not STEERERS.isdisjoint(roles_of(request.user))
-
-    @admin.action(description="Pause: no new buys, sells rest", permissions=["steer"])
-    def pause(self, request: HttpRequest, bots: QuerySet[Bot]) -> None:
-        self._switch(request, bots, switches.pause, "paused")
-
-    @admin.action(description="Resume: buy again", permissions=["steer"])
-    def resume(self, request: HttpRequest, bots: QuerySet[Bot]) -> None:
-        self._switch(request, bots, switches.resume, "resumed")
-
-    def _switch(
-        self, request: HttpRequest, bots: QuerySet[Bot], change: Callable[..., Bot], word: str
-    ) -> None:
-        for bot in bots:
-            try:
-                change(bot, by=request.user.get_username())
-            except NotPossible as error:
-                self.message_user(request, f"{error}.", messages.ERROR)
-            else:
-                self.log_change(request, bot, word)
-                self.message_user(request, f"{bot.name} is {word}.", messages.SUCCESS)
+    def view_on_site(self, bot: Bot) -> str | None:
+        """Its own page, once it has a grid."""
+        return reverse("bot", args=[bot.slug]) if bot.config_id else None
 
 
 class WeighedForm(DeployForm):
@@ -86,7 +69,7 @@ class WeighedForm(DeployForm):
 
 
 @admin.register(GridConfig)
-class GridConfigAdmin(ReadOnlyAdmin):
+class GridConfigAdmin(Steering, ReadOnlyAdmin):
     """Versions of grids. A version never changes; the form here deploys a new bot."""
 
     form = WeighedForm
@@ -104,7 +87,7 @@ class GridConfigAdmin(ReadOnlyAdmin):
         number("take_profit"), number("trigger_price"), "on_exit", "trailing_stop",
         "trailing_up", number("trailing_cap"), "trailing_hourly", "trailed", "btc_filter",
         "reference", "state",
-        "current", "created_at", "created_by",
+        "current", "created_at", "created_by", "truth",
     )  # fmt: skip
     _asked = (
         (None, {"fields": ("name", "slug", "symbol")}),
@@ -117,6 +100,14 @@ class GridConfigAdmin(ReadOnlyAdmin):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("bots.add_gridconfig")
+
+    def bots_of(self, rows: QuerySet[GridConfig]) -> Sequence[Bot]:
+        """Those that run one of these versions now."""
+        return list(Bot.objects.filter(config__in=rows))
+
+    def view_on_site(self, config: GridConfig) -> str | None:
+        """Its bot's own page."""
+        return reverse("bot", args=[config.bot.slug]) if config.bot.config_id else None
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:  # noqa: ARG002, ANN401
         return self._asked if obj is None else ((None, {"fields": self.shown}),)
@@ -149,6 +140,17 @@ class GridConfigAdmin(ReadOnlyAdmin):
         bot = control.deploy(form.deployment(), by=who, unless=form.preview.beyond)
         obj.pk, obj.bot, obj.version = bot.config_id, bot, 1
         switches.look(bot)
+
+    @admin.display(description="what it is now")
+    def truth(self, config: GridConfig) -> str:
+        """The truth card, worked out on the price of this moment."""
+        try:
+            found = preview.preview(
+                gateway_from_settings(), config.bot.symbol, config, instead_of=config.bot
+            )
+        except (InvalidGrid, ExchangeError) as error:
+            return f"It cannot be worked out now: {error}"
+        return render_to_string("admin/truth.html", {"truth": truth_of(found)})
 
     @admin.display(description="pair", ordering="bot__symbol")
     def pair(self, config: GridConfig) -> str:
@@ -209,7 +211,7 @@ class CellAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Order)
-class OrderAdmin(ReadOnlyAdmin):
+class OrderAdmin(FactAdmin):
     """Orders of ours and what the exchange said to them."""
 
     list_display = (
@@ -221,14 +223,13 @@ class OrderAdmin(ReadOnlyAdmin):
         number("quantity"), number("filled"), "time_in_force", "status", "reason", "settled",
         "created_at", "caused_at", "sent_at", "acknowledged_at", "look_after", "not_found",
     )  # fmt: skip
-    list_filter = ("bot", "side", "status", "settled")
-    search_fields = ("client_id", "order_id", "symbol")
+    list_filter = ("bot", "side", "status", "settled", "created_at")
+    ids = ("client_id", "order_id")
     list_select_related = ("bot", "config__bot")
-    ordering = ("-id",)
 
 
 @admin.register(Fill)
-class FillAdmin(ReadOnlyAdmin):
+class FillAdmin(FactAdmin):
     """Executions of our orders."""
 
     list_display = (
@@ -239,14 +240,13 @@ class FillAdmin(ReadOnlyAdmin):
         "exec_id", "order", "bot", "symbol", "side", number("price"), number("quantity"),
         number("fee"), "fee_coin", "is_maker", "time", "received_at", "booked",
     )  # fmt: skip
-    list_filter = ("bot", "side", "is_maker", "booked")
-    search_fields = ("exec_id", "order__client_id", "symbol")
+    list_filter = ("bot", "side", "is_maker", "booked", "time")
+    ids = ("exec_id", "order__client_id", "order__order_id")
     list_select_related = ("bot", "order")
-    ordering = ("-id",)
 
 
 @admin.register(RoundTrip)
-class RoundTripAdmin(ReadOnlyAdmin):
+class RoundTripAdmin(FactAdmin):
     """Bought-and-sold passages of cells."""
 
     _MONEY = tuple(
@@ -261,10 +261,9 @@ class RoundTripAdmin(ReadOnlyAdmin):
         *_MONEY,
     )
     shown = ("bot", "config", "entry", "opened", "closed", "cell", "trip", *_MONEY)
-    list_filter = ("bot", "entry")
-    search_fields = ("bot__slug", "bot__symbol")
+    list_filter = ("bot", "entry", "closed")
+    ids = ()
     list_select_related = ("bot", "config__bot")
-    ordering = ("-id",)
 
 
 @admin.register(CapitalMove)

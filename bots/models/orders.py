@@ -98,6 +98,7 @@ class Fill(models.Model):
         indexes = [
             models.Index(fields=["bot"], condition=Q(booked=False), name="unbooked_fills"),
             models.Index(fields=["bot", "-time"], name="fills_by_time"),
+            models.Index(fields=["-time", "-id"], name="latest_fills"),
         ]
 
     def __str__(self) -> str:
@@ -145,7 +146,10 @@ class RoundTrip(models.Model):
                 fields=["config", "cell", "trip"], name="one_round_trip_per_passage"
             )
         ]
-        indexes = [models.Index(fields=["bot", "-closed"], name="round_trips_by_time")]
+        indexes = [
+            models.Index(fields=["bot", "-closed"], name="round_trips_by_time"),
+            models.Index(fields=["closed"], name="round_trips_closed"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.config} cell {self.cell} trip {self.trip}"

@@ -1,5 +1,7 @@
 """Every page of the admin opens, shows plain numbers, and changes nothing it should not."""
 
+import re
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +14,7 @@ from django.db.models import Model
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from bots.models import ApiToken, Bot, CapitalMove, Fill, GridConfig, Order
 from bots.roles import Role
@@ -20,12 +23,12 @@ from integrations.bybit.gateway import Gateway
 from market.readonly import EstimatedPaginator
 from risk import policy
 from risk.guards import Level, Reading
-from risk.models import Halt, Policy
+from risk.models import AuditRow, Halt, Policy
 from tests.factories import (
-    NOON,
     BotFactory,
     CellFactory,
     FillFactory,
+    GridConfigFactory,
     InstrumentFactory,
     PriceFactory,
     RoundTripFactory,
@@ -164,24 +167,60 @@ def test_a_grid_is_listed_with_its_step(operator: Client, shape: dict[str, Any],
 # --- large tables --------------------------------------------------------------------------------
 
 
-def test_the_list_of_a_large_table_counts_nothing(operator: Client) -> None:
+@pytest.fixture
+def many(rows: Bot) -> Order:
+    """20,000 fills of one order, of an hour ago, that the ledger knows nothing of."""
     order = Order.objects.get()
+    then = timezone.now() - timedelta(hours=1)
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL session_replication_role = replica")  # the ledger looks away
+        cursor.execute("SET LOCAL session_replication_role = replica")
         cursor.execute(
             "INSERT INTO bots_fill (exec_id, order_id, bot_id, symbol, side, price, quantity, fee,"
             " fee_coin, is_maker, time, received_at, booked) SELECT 'many-' || i, %s, %s,"
             " 'BTCUSDT', 'Buy', 1, 1, 0, 'BTC', true, %s, %s, true"
             " FROM generate_series(1, 20000) i",
-            [order.pk, order.bot_id, NOON, NOON],
+            [order.pk, order.bot_id, then, then],
         )
         cursor.execute("SET LOCAL session_replication_role = DEFAULT")
         cursor.execute("ANALYZE bots_fill")
+    return order
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"side__exact": "Buy"},
+        {"bot__id__exact": "BOT"},
+        {"time__gte": f"{timezone.now() - timedelta(days=1):%Y-%m-%d %H:%M:%S}+00:00"},
+        {"p": "1"},
+    ],
+    ids=str,
+)
+def test_the_list_of_a_large_table_counts_nothing(
+    operator: Client, many: Order, asked: dict[str, str]
+) -> None:
+    asked = {name: text.replace("BOT", str(many.bot_id)) for name, text in asked.items()}
     with CaptureQueriesContext(connection) as queries:
-        page = operator.get(address(Fill, "changelist"))
-    assert "20001 fills" in page.content.decode()
-    assert not [one for one in queries if "COUNT(" in one["sql"]]
-    assert len(queries) < 10
+        page = operator.get(address(Fill, "changelist"), asked)
+    assert page.status_code == 200
+    assert re.search(r"(1\d|2\d)\d{3} fills", page.content.decode()), "about 20,000"
+    read = [one["sql"] for one in queries if '"bots_fill"' in one["sql"]]
+    assert not [sql for sql in read if "COUNT(" in sql and "EXPLAIN" not in sql]
+    assert len(queries) < 12
+    rows = next(sql for sql in read if "LIMIT 100" in sql)
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {rows}")
+        plan = " ".join(line for (line,) in cursor.fetchall())
+    assert "Seq Scan on bots_fill" not in plan, plan
+    assert "Sort" not in plan, plan
+
+
+def test_facts_are_found_by_whole_ids_by_an_index(operator: Client, many: Order) -> None:
+    found = operator.get(address(Fill, "changelist"), {"q": "many-7"}).content.decode()
+    assert "1 fill" in found
+    assert "many-77<" not in found
+    assert "0 fills" in operator.get(address(Fill, "changelist"), {"q": "many"}).content.decode()
     few = EstimatedPaginator(Fill.objects.filter(exec_id="many-7"), 10)
     assert few.count == 1
 
@@ -189,32 +228,69 @@ def test_the_list_of_a_large_table_counts_nothing(operator: Client) -> None:
 # --- pause and resume ----------------------------------------------------------------------------
 
 
-def act(client: Client, action: str, *bots: Bot) -> str:
-    form = {"action": action, "_selected_action": [bot.pk for bot in bots]}
-    answer = client.post(address(Bot, "changelist"), form, follow=True)
+def ask(client: Client, action: str, *rows: Model, **more: str) -> str:
+    """Choose an action of rows; `confirmed` carries it out."""
+    form = {"action": action, "_selected_action": [row.pk for row in rows], **more}
+    answer = client.post(address(type(rows[0]), "changelist"), form, follow=True)
     assert answer.status_code == 200
     return answer.content.decode()
 
 
+def test_an_action_asks_first(operator: Client, rows: Bot) -> None:
+    for action, words in (("pause", "buy nothing more"), ("stop", "does not start again")):
+        page = ask(operator, action, rows)
+        assert words in page
+        assert "BTC/USDT" in page
+    rows.refresh_from_db()
+    assert rows.state == Bot.State.RUNNING
+    ask(operator, "stop", rows, confirmed="yes")  # without what happens to the coins
+    rows.refresh_from_db()
+    assert rows.state == Bot.State.RUNNING
+
+
 def test_pause_and_resume_tell_bot_by_bot(operator: Client, rows: Bot) -> None:
     stopped = BotFactory(name="OLD/USDT", state=Bot.State.STOPPED)
-    page = act(operator, "pause", rows, stopped)
+    page = ask(operator, "pause", rows, stopped, confirmed="yes", reason="a look")
     assert "BTC/USDT is paused." in page
     assert "OLD/USDT is stopped; only a running bot pauses." in page
     rows.refresh_from_db()
-    assert (rows.state, rows.reason) == (Bot.State.PAUSED, "paused by boss")
-    assert "BTC/USDT is resumed." in act(operator, "resume", rows)
+    assert (rows.state, rows.reason) == (Bot.State.PAUSED, "paused by boss: a look")
+    assert AuditRow.objects.get(what="pause").reason == "a look"
+    config = rows.config
+    assert config is not None
+    assert "BTC/USDT is resumed." in ask(operator, "resume", config, confirmed="yes")
     rows.refresh_from_db()
     assert rows.state == Bot.State.RUNNING
     assert "paused" in operator.get(address(Bot, "history", rows.pk)).content.decode()
 
 
+def test_stop_keeps_the_coins_unless_told_otherwise(operator: Client, rows: Bot) -> None:
+    assert 'value="keep" checked' in ask(operator, "stop", rows)
+    assert "BTC/USDT is stopping." in ask(operator, "stop", rows, confirmed="yes", exit="keep")
+    rows.refresh_from_db()
+    assert (rows.state, rows.exit) == (Bot.State.STOPPING, Bot.Exit.KEEP)
+
+
+def test_an_older_version_stands_for_no_bot(operator: Client, rows: Bot) -> None:
+    older = GridConfigFactory(bot=rows, version=7)
+    assert "No bot runs these versions." in ask(operator, "pause", older, confirmed="yes")
+    rows.refresh_from_db()
+    assert rows.state == Bot.State.RUNNING
+
+
 def test_a_viewer_pauses_nothing(rows: Bot) -> None:
     viewer = staff(Role.VIEWER)
     assert "Pause: no new buys" not in viewer.get(address(Bot, "changelist")).content.decode()
-    act(viewer, "pause", rows)
+    ask(viewer, "pause", rows, confirmed="yes")
     rows.refresh_from_db()
     assert rows.state == Bot.State.RUNNING
+
+
+def test_a_version_shows_its_truth_card(operator: Client, rows: Bot, exchange: Gateway) -> None:
+    page = operator.get(address(GridConfig, "change", rows.config_id)).content.decode()
+    assert "Net profit of a round trip" in page
+    assert "Result at the stop-loss" in page
+    assert reverse("bot", args=[rows.slug]) in page
 
 
 # --- deploy --------------------------------------------------------------------------------------
