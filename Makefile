@@ -24,7 +24,7 @@ SPREAD := -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 FIND_CHROMIUM := { command -v chromium || command -v chromium-browser || command -v google-chrome; }
 
-.PHONY: schema help nightly run shots plotly test test-all test-timescale faults bench lint lock browser
+.PHONY: acceptance schema help nightly run shots plotly test test-all test-timescale faults bench lint lock browser
 .DEFAULT_GOAL := help
 
 help:
@@ -35,6 +35,7 @@ help:
 	@echo "make nightly a grid's life at random to a million steps, with figures; ARGS=\"--minutes 10\""
 	@echo "make schema calls the API in every way that its document allows and forbids"
 	@echo "make bench  one JSON line per benchmark; ARGS=\"candles\" chooses"
+	@echo "make acceptance   27 checks of the pages in a browser, with figures; SOAK_MINUTES=60"
 	@echo "make shots  a picture of every page, into var/shots"
 	@echo "make plotly build the charts' bundle anew (docs/charts.md)"
 	@echo "make test-all   the slow tests too: outages, deaths, foreign clients, random faults; five times the examples"
@@ -71,10 +72,17 @@ schema: $(DEV)
 bench: $(DEV)
 	@exec $(BIN)/python -m bench $(ARGS)
 
-# Every page in light and dark, from 320 to 1440 pixels, into var/shots.
+# The acceptance checks of the pages by number, with what was measured; also into var/acceptance.md.
+# Figures want a quiet machine. SOAK_MINUTES=60 is the whole soak.
+acceptance: $(DEV) browser
+	@CHROMIUM="$${CHROMIUM:-$$($(FIND_CHROMIUM) || echo /usr/bin/chromium)}" \
+	exec $(BIN)/python -m pytest -n0 -p tests.acceptance.checks -m '' \
+		tests/acceptance $(ARGS)
+
+# Every page in light, dark and on a phone, into var/shots.
 shots: $(DEV) browser
 	@CHROMIUM="$${CHROMIUM:-$$($(FIND_CHROMIUM) || echo /usr/bin/chromium)}" \
-	exec $(BIN)/python -m pytest tests/browser -m '' -k "fits or password or truth or typed" $(ARGS)
+	exec $(BIN)/python -m pytest -n0 -m '' tests/browser/test_shots.py $(ARGS)
 
 # The charts' bundle anew (docs/charts.md); needs Node and npm.
 plotly:

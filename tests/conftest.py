@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 from django.conf import LazySettings, settings
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection
+from django.test.utils import setup_databases, teardown_databases
 from hypothesis import settings as properties
 from pytest_django import DjangoDbBlocker
 
@@ -21,9 +22,11 @@ __all__ = ["hunt", "no_canary", "simulator"]
 properties.load_profile(thorough.HOUSE)
 
 # What takes long and is run by `make test-all`: outages waited through, processes killed at every
-# step, clients that are not ours, the whole fault catalogue, random fault runs; each page at every
-# width is `make shots`.
+# step, clients that are not ours, the whole fault catalogue, random fault runs; `make acceptance`
+# and `make shots` have commands of their own.
 SLOW = (
+    "tests/acceptance/",
+    "tests/browser/test_shots.py",
     "tests/api/test_deploy_at_once.py",
     "tests/clients/",
     "tests/contract/",
@@ -61,7 +64,7 @@ LONG = ("tests/system/", "tests/browser/", "tests/risk/", "tests/bots/")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what is slow or heavy by where it lies; hand out long files first."""
     for item in items:
-        if item.nodeid.startswith(SLOW) or "every_width_fits" in item.nodeid:
+        if item.nodeid.startswith(SLOW):
             item.add_marker("slow")
         if item.nodeid.startswith(HEAVY):
             item.add_marker("heavy")
@@ -75,20 +78,29 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """Let tests empty trail and ledger; end sessions of threads, so that all drops at once."""
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute(
-            "ALTER TABLE risk_auditrow DISABLE TRIGGER risk_audit_refuse_truncate;"
-            "ALTER TABLE bots_booking DISABLE TRIGGER bots_booking_refuse_truncate;"
-            "ALTER TABLE bots_bookline DISABLE TRIGGER bots_bookline_refuse_truncate"
-        )
+def django_db_setup(
+    django_test_environment: None,
+    django_db_modify_db_settings: None,
+    django_db_blocker: DjangoDbBlocker,
+) -> Iterator[None]:
+    """A database with our tables, whichever tests ask for it: pytest-django's own counts only tests
+    that ask by its fixtures. Tests may empty trail and ledger; sessions of threads are ended."""
+    with django_db_blocker.unblock():
+        made = setup_databases(verbosity=0, interactive=False, aliases={DEFAULT_DB_ALIAS})
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "ALTER TABLE risk_auditrow DISABLE TRIGGER risk_audit_refuse_truncate;"
+                "ALTER TABLE bots_booking DISABLE TRIGGER bots_booking_refuse_truncate;"
+                "ALTER TABLE bots_bookline DISABLE TRIGGER bots_bookline_refuse_truncate"
+            )
     yield
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
+    with django_db_blocker.unblock():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        teardown_databases(made, verbosity=0)
 
 
 @pytest.fixture

@@ -5,22 +5,28 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.auth.models import User
+from django.core.management import call_command
 from django.db import connections
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from pytest_django import DjangoDbBlocker
 
 from bots import roles
+from tests.browser.house import furnish, quote
+from tests.browser.venue import Venue
 from tests.rig.web import serving
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 SHOTS = ROOT / "var" / "shots"
 NAME, PASSWORD = "operator", "a long password"
+WIDE = {"width": 1440, "height": 900}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -53,9 +59,17 @@ def browser() -> Iterator[Browser]:
     del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 
-@pytest.fixture
-def operator(transactional_db: None) -> User:
-    """An account in an otherwise empty house."""
+@pytest.fixture(scope="module")
+def venue(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Venue]:
+    """The four bots, furnished once for the tests of a file; each test minds its own bot."""
+    with django_db_blocker.unblock():
+        yield furnish()
+        call_command("flush", verbosity=0, interactive=False)
+
+
+@pytest.fixture(scope="module")
+def operator(venue: Venue) -> User:
+    """An account in the furnished house. A file about an empty one has its own."""
     return make_operator()
 
 
@@ -101,16 +115,26 @@ def open_context(
 ) -> Iterator[Callable[..., BrowserContext]]:
     """Makes browser contexts of the site."""
     contexts: list[BrowserContext] = []
+    asked: set[str] = set()
 
     def make(**options: Any) -> BrowserContext:
         context = browser.new_context(base_url=site, **options)
         context.set_default_timeout(10_000)
+        context.on("request", lambda request: asked.add(urlsplit(request.url).netloc))
         contexts.append(context)
         return context
 
     yield make
     for context in contexts:
         context.close()
+    assert asked <= {urlsplit(site).netloc, ""}, "a page asks another host"  # data: has none
+
+
+@pytest.fixture
+def page(venue: Venue, log_in: Callable[..., Page]) -> Page:
+    """A page of the operator that has opened nothing yet; prices are of this moment."""
+    quote()
+    return log_in(None, viewport=WIDE)
 
 
 @pytest.fixture
@@ -124,19 +148,26 @@ def log_in(
     open_context: Callable[..., BrowserContext], site: str, operator: User, complaints: list[str]
 ) -> Callable[..., Page]:
     """Opens the dashboard as the operator, in a context with the given options."""
-    client = Client()
-    in_a_thread(client.force_login, operator)
-    session = client.cookies[settings.SESSION_COOKIE_NAME].value
+    cookie = login_cookie(operator, site)
 
-    def enter(**options: Any) -> Page:
+    def enter(path: str | None = "/", **options: Any) -> Page:
+        """A page of its own context; None opens nothing yet."""
         context = open_context(**options)
-        cookie = {"name": settings.SESSION_COOKIE_NAME, "value": session, "url": site}
         context.add_cookies([cookie])
         page = listen(context.new_page(), complaints)
-        page.goto("/")
+        if path is not None:
+            page.goto(path)
         return page
 
     return enter
+
+
+def login_cookie(user: User, site: str) -> Any:
+    """What makes a browser a logged-in one."""
+    client = Client()
+    in_a_thread(client.force_login, user)
+    session = client.cookies[settings.SESSION_COOKIE_NAME].value
+    return {"name": settings.SESSION_COOKIE_NAME, "value": session, "url": site}
 
 
 def listen(page: Page, complaints: list[str]) -> Page:

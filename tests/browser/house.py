@@ -19,11 +19,16 @@ def furnish() -> Venue:
     """Deploy the bots, let each tick until its orders rest, and trade a little."""
     venue = Venue()
     seed_bots()
-    ingest.record_prices([tick(symbol) for symbol in PAIRS])
+    quote()
     ingest.record_candles([bar for symbol in PAIRS for bar in day(symbol)])
     run_all(venue)
     settle_entries(venue)
     return venue
+
+
+def quote() -> None:
+    """Every pair's price, come in at this moment."""
+    ingest.record_prices([tick(symbol) for symbol in PAIRS])
 
 
 def run_all(venue: Venue) -> None:

@@ -1,37 +1,19 @@
 """Health, help, preferences and keyboard shortcuts in a real browser."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-from django.contrib.auth.models import User
-from django.core.management import call_command
 from playwright.sync_api import Page, expect
-from pytest_django import DjangoDbBlocker
 
-from market import ingest
-from tests.browser.conftest import SHOTS, make_operator
-from tests.browser.house import furnish
-from tests.browser.venue import PAIRS, Venue, tick
+from tests.browser.conftest import WIDE
+from tests.browser.venue import Venue
 
 Enter = Callable[..., Page]
 
 
-@pytest.fixture(scope="module")
-def venue(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Venue]:
-    with django_db_blocker.unblock():
-        yield furnish()
-        call_command("flush", verbosity=0, interactive=False)
-
-
-@pytest.fixture(scope="module")
-def operator(venue: Venue) -> User:
-    return make_operator()
-
-
 @pytest.fixture
 def page(venue: Venue, log_in: Enter) -> Page:
-    ingest.record_prices([tick(symbol) for symbol in PAIRS])
-    return log_in(viewport={"width": 1440, "height": 900}, timezone_id="Asia/Kolkata")
+    return log_in("/help/", viewport=WIDE, timezone_id="Asia/Kolkata")
 
 
 def test_health_names_every_part(page: Page, complaints: list[str]) -> None:
@@ -86,15 +68,3 @@ def test_keys_lead_and_can_be_switched_off(page: Page) -> None:
     page.keyboard.press("t")
     expect(page).to_have_url("/orders/")
     assert page.locator("html").get_attribute("data-theme") is None
-
-
-@pytest.mark.parametrize("path", ["/health/", "/help/", "/preferences/"])
-def test_every_width_fits(page: Page, path: str, complaints: list[str]) -> None:
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    page.goto(path)
-    for width, scheme in ((320, "light"), (390, "dark"), (1440, "light"), (1440, "dark")):
-        page.set_viewport_size({"width": width, "height": 900})
-        page.emulate_media(color_scheme=scheme)
-        page.screenshot(path=SHOTS / f"{path.strip('/')}-{width}-{scheme}.png", full_page=True)
-        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, width
-    assert complaints == []

@@ -2,46 +2,21 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-import pytest
-from django.contrib.auth.models import User
-from django.core.management import call_command
 from playwright.sync_api import Page, expect
-from pytest_django import DjangoDbBlocker
 
 from bots.backtest import runs, tapes
 from bots.backtest.replay import replay
 from bots.models import RECORDED, Backtest
-from market import ingest
 from tests.browser import look
-from tests.browser.conftest import make_operator
-from tests.browser.house import furnish
-from tests.browser.venue import PAIRS, Venue, tick
+from tests.browser.venue import Venue
 
 Enter = Callable[..., Page]
 Elsewhere = Callable[..., Any]
 State = Backtest.State
-
-
-@pytest.fixture(scope="module")
-def venue(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Venue]:
-    with django_db_blocker.unblock():
-        yield furnish()
-        call_command("flush", verbosity=0, interactive=False)
-
-
-@pytest.fixture(scope="module")
-def operator(venue: Venue) -> User:
-    return make_operator()
-
-
-@pytest.fixture
-def page(venue: Venue, log_in: Enter) -> Page:
-    ingest.record_prices([tick(symbol) for symbol in PAIRS])
-    return log_in(viewport={"width": 1440, "height": 900})
 
 
 def ask(grids: int = 18, tape: str = "") -> Backtest:
@@ -56,6 +31,7 @@ def ask(grids: int = 18, tape: str = "") -> Backtest:
 def test_a_run_is_asked_for_watched_and_read(
     page: Page, elsewhere: Elsewhere, complaints: list[str]
 ) -> None:
+    page.goto("/")
     page.get_by_role("link", name="Backtests").click()
     page.get_by_role("link", name="New backtest").click()
     page.get_by_role("main").get_by_role("link", name="DOGE/USDT 18 grids").click()
@@ -68,7 +44,7 @@ def test_a_run_is_asked_for_watched_and_read(
     Backtest.objects.filter(pk=row.pk).update(percent=41, stage="Replaying day 2 of 5")
     expect(page.locator("[data-job-stage]")).to_have_text("Replaying day 2 of 5")
     expect(page.locator("progress")).to_have_js_property("value", 41)
-    look.at_every_width(page, "backtest-running")
+    look.fits(page)
     elsewhere(runs.carry_out, row.pk)
     expect(page.get_by_text("buying and holding.")).to_be_visible()  # it came by itself
     bars, first, last = tapes.bars("DOGEUSDT", row.source, None, None)
@@ -80,7 +56,7 @@ def test_a_run_is_asked_for_watched_and_read(
         box = page.locator(f'[data-kind="{kind}"]')
         box.scroll_into_view_if_needed()
         expect(box.locator(".main-svg").first).to_be_visible()
-    look.at_every_width(page, "backtest-result")
+    look.fits(page)
     file = page.request.get(f"/backtests/{row.pk}/export.csv").text()
     assert len(list(csv.DictReader(io.StringIO(file)))) == len(outcome.fills)
     told = page.request.get(f"/backtests/{row.pk}/export.json").json()
@@ -98,11 +74,11 @@ def test_two_runs_side_by_side(page: Page, complaints: list[str]) -> None:
     page.goto("/backtests/")
     for row in rows:
         page.get_by_label(f"Compare number {row.pk}").check()
-    look.at_every_width(page, "backtests")
+    look.fits(page)
     page.get_by_role("button", name="Compare the ticked ones").click()
     expect(page.get_by_role("columnheader", name=f"No. {rows[1].pk}")).to_be_visible()
     expect(page.locator('[data-kind="compare"] .main-svg').first).to_be_visible()
-    look.at_every_width(page, "backtests-compared")
+    look.fits(page)
     assert page.request.get("/backtests/compare/?run=1").status == 404
     assert complaints == []
 
@@ -130,7 +106,7 @@ def test_what_cannot_be_replayed_says_why(page: Page, complaints: list[str]) -> 
     page.goto(f"/backtests/{row.pk}/")
     expect(page.get_by_text("no tape of DOGEUSDT is named nothing.csv.gz")).to_be_visible()
     page.goto("/backtests/new/?bot=btc-usdt")
-    look.at_every_width(page, "backtest-new")
+    look.fits(page)
     assert complaints == []
 
 

@@ -3,51 +3,31 @@
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
-from django.core.management import call_command
 from playwright.sync_api import Page, expect
-from pytest_django import DjangoDbBlocker
 
 from bots import live
 from bots.models import Bot, RoundTrip
 from bots.reports import cards, profit
-from market import ingest
 from market.types import Side
-from tests.browser.conftest import SHOTS, make_operator
-from tests.browser.house import fill, furnish, nearest, run_all
-from tests.browser.venue import PAIRS, START, Venue, tick
+from tests.browser.house import fill, nearest, run_all
+from tests.browser.venue import START, Venue
 
 Enter = Callable[..., Page]
 Elsewhere = Callable[..., Any]
-WIDE = {"width": 1440, "height": 1000}
 
 
 @pytest.fixture(scope="module")
-def venue(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Venue]:
+def venue(venue: Venue) -> Venue:
     """The four bots with one closed round trip each."""
-    with django_db_blocker.unblock():
-        venue = furnish()
-        for bot in Bot.objects.all():
-            fill(venue, nearest(bot.slug, Side.SELL), START + 1000)
-        run_all(venue)
-        yield venue
-        call_command("flush", verbosity=0, interactive=False)
-
-
-@pytest.fixture(scope="module")
-def operator(venue: Venue) -> User:
-    return make_operator()
-
-
-@pytest.fixture
-def page(venue: Venue, log_in: Enter) -> Page:
-    ingest.record_prices([tick(symbol) for symbol in PAIRS])
-    return log_in(viewport=WIDE)
+    for bot in Bot.objects.all():
+        fill(venue, nearest(bot.slug, Side.SELL), START + 1000)
+    run_all(venue)
+    return venue
 
 
 def drawn(page: Page, kind: str) -> Any:
@@ -59,6 +39,7 @@ def drawn(page: Page, kind: str) -> Any:
 
 
 def test_a_card_leads_to_the_page_of_its_bot(page: Page, complaints: list[str]) -> None:
+    page.goto("/")
     page.get_by_role("link", name="Open PEPE/USDT").click()
     expect(page).to_have_url("/bots/pepe-usdt/")
     expect(page.get_by_role("heading", level=1)).to_have_text("PEPE/USDT")
@@ -137,8 +118,6 @@ def test_stop_wants_the_name_typed_and_keeps_the_coins(page: Page, complaints: l
     go = dialog.get_by_role("button", name="Stop BTC/USDT")
     expect(go).to_be_disabled()
     expect(dialog.get_by_label("Keep the coins")).to_be_checked()
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SHOTS / "stop-dialog.png")
     word = dialog.get_by_label("Type BTC to confirm")
     word.fill("btc")
     word.press("Enter")
@@ -184,23 +163,4 @@ def test_lists_filter_page_and_export_equal_numbers(page: Page, complaints: list
         page.goto(f"/orders/?tab={tab}&side=Sell")
         assert set(page.locator("tbody .side-sell").all_inner_texts()) == {"Sell"}
     assert page.request.get("/orders/?tab=none").status == 404
-    assert complaints == []
-
-
-@pytest.mark.parametrize("path", ["/bots/pepe-usdt/", "/orders/?tab=fills", "/bots/mnt-usdt/stop/"])
-def test_every_width_fits(page: Page, path: str, complaints: list[str]) -> None:
-    page.goto(path)
-    name = path.strip("/").replace("/", "-").replace("?", "-")
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    for kind in ("ladder", "earnings"):
-        if page.locator(f'[data-kind="{kind}"]').count():
-            drawn(page, kind)
-    for width in (320, 390, 768, 1024, 1440):
-        page.set_viewport_size({"width": width, "height": 900})
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)
-            page.evaluate("scrollTo(0, 0)")
-            page.wait_for_timeout(120)  # Plotly redraws after the frame in which it was resized
-            page.screenshot(path=SHOTS / f"{name}-{width}-{scheme}.png", full_page=True)
-            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, width
     assert complaints == []

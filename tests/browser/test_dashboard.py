@@ -1,16 +1,13 @@
 """The dashboard in a real browser: log in, look, watch it live, pause and resume."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
-from django.core.management import call_command
 from playwright.sync_api import Page, expect
-from pytest_django import DjangoDbBlocker
 
 from bots import live
 from bots.models import Bot, Fill
@@ -22,32 +19,19 @@ from market.types import Side, moment
 from risk.guards import Level, Reading
 from risk.models import EquityPoint
 from tests.browser import sample
-from tests.browser.conftest import SHOTS, make_operator
-from tests.browser.house import fill, furnish, nearest, run_all
-from tests.browser.venue import PAIRS, START, Venue, tick
+from tests.browser.conftest import WIDE
+from tests.browser.house import fill, nearest, quote, run_all
+from tests.browser.venue import START, Venue, tick
 
 Enter = Callable[..., Page]
 Elsewhere = Callable[..., Any]
 
 
-@pytest.fixture(scope="module")
-def venue(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Venue]:
-    """The four bots, furnished once for all tests of this file; each test minds its own bot."""
-    with django_db_blocker.unblock():
-        yield furnish()
-        call_command("flush", verbosity=0, interactive=False)
-
-
-@pytest.fixture(scope="module")
-def operator(venue: Venue) -> User:
-    return make_operator()
-
-
 @pytest.fixture
 def page(venue: Venue, log_in: Enter) -> Page:
     """The dashboard, live."""
-    ingest.record_prices([tick(symbol) for symbol in PAIRS])
-    return live_page(log_in, viewport={"width": 1440, "height": 900})
+    quote()
+    return live_page(log_in, viewport=WIDE)
 
 
 def live_page(log_in: Enter, **options: Any) -> Page:
@@ -199,19 +183,6 @@ def _numbers(path: str) -> list[float]:
         .replace("h", " ")
         .split()
     ]
-
-
-def test_every_width_fits_and_is_kept_as_a_picture(page: Page, complaints: list[str]) -> None:
-    page.locator("details").last.locator("summary").click()
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    for width in (320, 390, 768, 1024, 1440):
-        page.set_viewport_size({"width": width, "height": 900})
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)
-            page.evaluate("scrollTo(0, 0)")
-            page.screenshot(path=SHOTS / f"dashboard-{width}-{scheme}.png", full_page=True)
-            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, width
-    assert complaints == []
 
 
 def test_targets_equity_guards_and_fills_by_hour(page: Page, complaints: list[str]) -> None:

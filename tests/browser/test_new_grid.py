@@ -9,25 +9,33 @@ from playwright.sync_api import Page, expect
 from bots.books import ledger
 from bots.models import Bot
 from market import ingest
-from tests.browser.conftest import SHOTS
-from tests.browser.venue import PAIRS, Venue, tick
+from tests.browser import look
+from tests.browser.conftest import WIDE, make_operator
+from tests.browser.house import quote
+from tests.browser.venue import PAIRS, Venue
 
 Enter = Callable[..., Page]
 GRID = {"symbol": "BTCUSDT", "lower": "95500", "upper": "99000", "grids": "12", "capital": "25000"}
 
 
 @pytest.fixture
+def operator(transactional_db: None) -> User:
+    """An account in a house without bots."""
+    return make_operator()
+
+
+@pytest.fixture
 def page(operator: User, log_in: Enter) -> Page:
     """The form, on a market of this second and an account of 34,000 USDT."""
     market()
-    page = log_in(viewport={"width": 1440, "height": 900})
+    page = log_in(viewport=WIDE)
     page.goto("/bots/new/")
     return page
 
 
 def market() -> None:
     ingest.refresh_instruments(Venue(), list(PAIRS))
-    ingest.record_prices([tick(symbol) for symbol in PAIRS])
+    quote()
     ledger.open_books(Venue())
 
 
@@ -38,7 +46,7 @@ def enter(page: Page, **fields: str) -> None:
 
 def test_the_truth_follows_the_fields_and_the_bot_starts(page: Page, complaints: list[str]) -> None:
     enter(page, **GRID)
-    ingest.record_prices([tick(symbol) for symbol in PAIRS])
+    quote()
     enter(page, stop_loss="94800")
     truth = page.get_by_label("Truth card")
     expect(truth).to_contain_text("Net profit of a round trip")
@@ -46,19 +54,14 @@ def test_the_truth_follows_the_fields_and_the_bot_starts(page: Page, complaints:
     expect(truth).to_contain_text("Cheaper: 6 grids keep 66")
     expect(truth).to_contain_text("the bundled tape BTCUSDT")
     expect(page.locator("[name=slug]")).to_have_value("btc-usdt")
-    for width in (1440, 390, 320):
-        page.set_viewport_size({"width": width, "height": 900})
-        SHOTS.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=SHOTS / f"new-{width}.png", full_page=True)
-        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, width
-    ingest.record_prices([tick(symbol) for symbol in PAIRS])
+    look.fits(page)
+    quote()
     page.get_by_role("button", name="Review and start").click()
     expect(page.get_by_role("region", name="Orders").locator("tbody tr")).to_have_count(12)
-    page.screenshot(path=SHOTS / "review.png", full_page=True)
     go = page.get_by_role("button", name="Start the grid")
     expect(go).to_be_disabled()
     page.get_by_label("Type BTC to confirm").fill("BTC")
-    ingest.record_prices([tick(symbol) for symbol in PAIRS])
+    quote()
     go.click()
     expect(page).to_have_url("/bots/btc-usdt/")
     bot = Bot.objects.get()
@@ -83,10 +86,10 @@ def test_without_javascript_the_same_steps(operator: User, log_in: Enter) -> Non
     page.goto("/bots/new/?preset=btc-usdt")
     page.get_by_role("button", name="Work it out").click()
     expect(page.get_by_label("Truth card")).to_contain_text("Net profit of a round trip")
-    ingest.record_prices([tick(symbol) for symbol in PAIRS])
+    quote()
     page.get_by_role("button", name="Review and start").click()
     page.get_by_label("Type BTC to confirm").fill("DOGE")
-    ingest.record_prices([tick(symbol) for symbol in PAIRS])
+    quote()
     page.get_by_role("button", name="Start the grid").click()
     expect(page.get_by_role("alert")).to_contain_text("type BTC to confirm")
     assert not Bot.objects.exists()

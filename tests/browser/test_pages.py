@@ -4,14 +4,21 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import BrowserContext, Page, expect
 
 from bots.templatetags.numbers import show
-from tests.browser.conftest import NAME, PASSWORD, SHOTS, listen
+from tests.browser.conftest import NAME, PASSWORD, listen, make_operator
 
 VECTORS = json.loads(Path(__file__).with_name("number_vectors.json").read_text(encoding="utf-8"))
 Open = Callable[..., BrowserContext]
+
+
+@pytest.fixture
+def operator(transactional_db: None) -> User:
+    """An account in a house without bots."""
+    return make_operator()
 
 
 def test_a_wrong_password_is_told_and_the_right_one_opens(
@@ -24,8 +31,6 @@ def test_a_wrong_password_is_told_and_the_right_one_opens(
     page.get_by_label("Password").fill("wrong")
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("alert")).to_contain_text("wrong")
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SHOTS / "login.png")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()

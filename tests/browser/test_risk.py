@@ -2,70 +2,34 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.management import call_command
 from playwright.sync_api import Page, expect
-from pytest_django import DjangoDbBlocker
 
 from bots.models import Bot
 from bots.roles import Role, give
-from bots.safety import guarding
-from market import ingest
 from risk import audit, halts
-from risk.guards import Level, Reading
 from risk.models import AuditRow
 from tests.browser import look
-from tests.browser.conftest import in_a_thread, make_operator
-from tests.browser.house import furnish
-from tests.browser.venue import PAIRS, Venue, tick
+from tests.browser.conftest import in_a_thread
+from tests.browser.history import note, watch
+from tests.browser.venue import Venue
 
 Enter = Callable[..., Page]
-SHARE = Decimal("0.013")
 
 
 @pytest.fixture(scope="module")
-def venue(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Venue]:
+def venue(venue: Venue) -> Venue:
     """Four bots under guards, one of which is tripped."""
-    with django_db_blocker.unblock():
-        venue = furnish()
-        note("equity", "all", SHARE, Decimal("0.3"), "share lost")
-        for symbol in PAIRS:
-            note("volatility", f"pair:{symbol}", SHARE, Decimal("0.03"), "share a minute")
-        note("clock", "all", Decimal(3), Decimal(1000), "ms")
-        note("reconcile", "all", Decimal(0), Decimal(0), "orders")
-        did = "buys withheld: BTC moved 2.4 % within 60 minutes"
-        note("BTC gate", "btc-filtered", Decimal("0.024"), Decimal("0.02"), "share an hour")
-        note(
-            "BTC gate", "btc-filtered", Decimal("0.024"), Decimal("0.02"), "share an hour", did=did
-        )
-        yield venue
-        call_command("flush", verbosity=0, interactive=False)
-
-
-def note(
-    name: str, subject: str, value: Decimal, limit: Decimal, unit: str, *, did: str = ""
-) -> None:
-    """What a guard measured; it is tripped where it did something."""
-    level = Level.TRIPPED if did else Level.CLEAR
-    guarding.note(Reading(name, subject, value, limit, unit, level, did, no_buys=True))
-
-
-@pytest.fixture(scope="module")
-def operator(venue: Venue) -> User:
-    return make_operator()
-
-
-@pytest.fixture
-def page(venue: Venue, log_in: Enter) -> Page:
-    ingest.record_prices([tick(symbol) for symbol in PAIRS])
-    return log_in(viewport={"width": 1440, "height": 900})
+    watch()
+    return venue
 
 
 def test_a_tripped_guard_is_told_first_and_in_words(page: Page, complaints: list[str]) -> None:
+    page.goto("/")
     page.get_by_role("link", name="Risk", exact=True).click()
     note_of_page = page.locator('[data-part="verdict"]')
     expect(note_of_page).to_contain_text("One guard is tripped.")
@@ -97,7 +61,7 @@ def test_a_halt_is_lifted_with_a_reason(page: Page, log_in: Enter, complaints: l
     halts.open_halt(bot.subject, reason="a look at its book", by="ann")
     page.goto("/risk/")
     expect(page.get_by_role("heading", name="Halt on MNT/USDT")).to_be_visible()
-    look.at_every_width(page, "risk-halted")
+    look.fits(page)
     page.get_by_role("button", name="Lift it").click()  # the browser wants a reason first
     assert halts.is_open(bot.subject) is not None
     plain = log_in(java_script_enabled=False)
@@ -147,11 +111,4 @@ def test_the_trail_filters_pages_and_proves_itself(page: Page, complaints: list[
     page.get_by_role("button", name="Prove the chain").click()
     expect(page.locator(".note[role=status]")).to_contain_text("as they were written")
     assert page.request.get("/audit/?before=x").status == 404
-    assert complaints == []
-
-
-@pytest.mark.parametrize("path", ["/risk/", "/audit/"])
-def test_every_width_fits(page: Page, path: str, complaints: list[str]) -> None:
-    page.goto(path)
-    look.at_every_width(page, path.strip("/"))
     assert complaints == []

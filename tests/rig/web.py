@@ -22,6 +22,15 @@ START_S = 30
 @contextmanager
 def serving(folder: Path, **variables: str) -> Iterator[str]:
     """Daphne, with more variables in its environment if need be; gives its address."""
+    with started(folder, **variables) as (address, _):
+        yield address
+
+
+@contextmanager
+def started(
+    folder: Path, port: int = 0, **variables: str
+) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+    """The same on a port that was given, if one was; its process is given too, to be hurt."""
     environment = {
         **os.environ,
         "DATABASE_URL": "postgres://{USER}:{PASSWORD}@{HOST}:{PORT}/{NAME}".format(
@@ -31,7 +40,7 @@ def serving(folder: Path, **variables: str) -> Iterator[str]:
         "PYTHONUNBUFFERED": "1",
         **variables,
     }
-    daphne = [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", "0"]
+    daphne = [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(port)]
     command = tethered([*daphne, "gridtrader.asgi:application"], signal.SIGKILL)
     log = folder / "daphne.log"  # a pipe that nobody empties would fill
     with log.open("w", encoding="utf-8") as file:
@@ -43,7 +52,7 @@ def serving(folder: Path, **variables: str) -> Iterator[str]:
             stderr=subprocess.STDOUT,
         )
         try:
-            yield f"http://127.0.0.1:{_port(process, log)}"
+            yield f"http://127.0.0.1:{_port(process, log)}", process
         finally:
             process.kill()  # it keeps nothing, and a page that hangs must not hold the tests up
             process.wait()
