@@ -74,7 +74,7 @@ def test_what_is_wrong_stands_at_its_field(page: Page, complaints: list[str]) ->
     expect(page.locator("#error-grids")).to_contain_text("a round trip would lose")
     enter(page, grids="12", upper="95000")
     expect(page.locator("#error-upper")).to_contain_text("must be above the lower")
-    ingest.record_prices([tick(symbol) for symbol in PAIRS])  # old ones would be asked for anew
+    quote()  # old ones would be asked for anew
     enter(page, upper="99000", capital="40000")
     expect(page.locator("#error-capital")).to_contain_text("are free")
     assert complaints == []
