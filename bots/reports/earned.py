@@ -71,14 +71,15 @@ def of(bots: Iterable[Bot], until: datetime | None = None) -> Mapping[int, Earne
         passages.order_by()
         .values("bot")
         .annotate(
-            round_trips=Count("id"),
-            grid_profit=Sum("grid_profit"),
-            inventory_pnl=Sum("inventory_pnl"),
+            # First: a sum that comes after another one would add that one up.
             today=Coalesce(
                 Sum(F("grid_profit") + F("inventory_pnl"), filter=Q(closed__gte=_midnight(now))),
                 ZERO,
                 output_field=MoneyField(),
             ),
+            round_trips=Count("id"),
+            grid_profit=Sum("grid_profit"),
+            inventory_pnl=Sum("inventory_pnl"),
             gross=Coalesce(Sum(F("bought") * step, output_field=MoneyField()), ZERO),
         )
     )
