@@ -17,7 +17,7 @@ def page(venue: Venue, log_in: Enter) -> Page:
 
 
 def test_health_names_every_part(page: Page, complaints: list[str]) -> None:
-    page.get_by_role("link", name="System health").click()
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="System health").click()
     for part in ("Database", "Redis", "Worker", "Prices"):
         expect(page.get_by_role("row").filter(has_text=part).first).to_be_visible()
     assert complaints == []
