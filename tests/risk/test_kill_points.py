@@ -30,6 +30,7 @@ from tests.system.stack import until
 
 pytestmark = pytest.mark.timeout(3600)
 
+PARTS = 8  # each takes every eighth point
 SMALL = replace(seeds.BOTS[0], spec=GridSpec(Decimal(96_000), Decimal(98_000), 4, Decimal(100)))
 
 
@@ -123,13 +124,14 @@ def live(number: int, simulator: RunningSimulator, exchange: Gateway) -> None:
     runner.run_once(bot.pk, exchange, lambda _: None)
 
 
+@pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("dies", [True, False], ids=["dies", "goes on"])
 def test_a_kill_at_every_point_leaves_nothing_and_nothing_comes(
-    transactional_db: None, simulator: RunningSimulator, exchange: Gateway, *, dies: bool,
-    monkeypatch: pytest.MonkeyPatch,
+    transactional_db: None, simulator: RunningSimulator, exchange: Gateway, *,
+    dies: bool, part: int, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(course, "SECOND_LOOK", timedelta(milliseconds=400))
-    for number in count():
+    for number in count(part, PARTS):
         simulator.step(PRICES)
         strike = Strike(number, exchange, dies=dies)
         try:
