@@ -8,7 +8,6 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import DatabaseError, OperationalError, connection, transaction
-from django.db.models import F
 from django.utils import timezone
 
 from market.locks import Lock
@@ -158,11 +157,6 @@ def progress(halt: Halt, **facts: object) -> None:
         setattr(halt, name, value)
     halt.tended_at = timezone.now()
     Halt.objects.filter(pk=halt.pk, lifted_at=None).update(tended_at=halt.tended_at, **facts)
-
-
-def count_cancelled(halt: Halt, more: int) -> None:
-    Halt.objects.filter(pk=halt.pk).update(cancelled=F("cancelled") + more)
-    halt.cancelled += more
 
 
 # A kill while the database is away: a file says so until the halt can be committed -----------

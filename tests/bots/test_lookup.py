@@ -1,8 +1,10 @@
 """Orders of unknown fate: the order, its history, its executions, and only then the verdict."""
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -10,7 +12,7 @@ from django.utils import timezone
 from bots import store
 from bots.books import facts
 from bots.engine import Decision, carry_out, decide
-from bots.journal import DatabaseJournal
+from bots.journal import SIGNED_WITHIN_S, DatabaseJournal
 from bots.lookup import settle_unknown
 from bots.models import Bot, Fill, Order
 from integrations.bybit import wire
@@ -226,6 +228,23 @@ def test_a_cancel_that_was_not_sent_leaves_the_order_as_it_was(looking: Tick) ->
     looking.journal.cancelled([(asked, NotSent("kept back", 0))])
     row = Order.objects.get(client_id=name)
     assert (row.status, row.look_after) == (OrderStatus.PARTIAL, None)
+
+
+def test_who_hangs_while_marking_orders_has_no_time_left_to_sign_them(
+    looking: Tick, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill may have been committed meanwhile: its look for halts is as old as the marking."""
+    real = DatabaseJournal._move_all
+
+    def hang(journal: DatabaseJournal, *given: Any, **facts: Any) -> Any:
+        moved = real(journal, *given, **facts)
+        time.sleep(SIGNED_WITHIN_S)
+        return moved
+
+    monkeypatch.setattr(DatabaseJournal, "_move_all", hang)
+    permit = looking.journal.placing(looking.decision.place)
+    assert permit.orders, "they are marked"
+    assert permit.by <= time.monotonic(), "and are not to be signed any more"
 
 
 def test_a_journal_that_lost_its_lease_cancels_nothing(looking: Tick) -> None:
