@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 
+from bots.books import fees
 from bots.grid import trailing
 from bots.grid.levels import GridSpec, InvalidGrid, Sizing, Spacing
 from bots.grid.outcome import Plan
@@ -57,12 +58,14 @@ def trail_of(config: GridConfig) -> Trail | None:
         return None
     taken = Shift.objects.filter(config__bot=config.bot_id).order_by("-id")
     times = taken.values_list("time", flat=True)[: rule.hourly]
+    rule = replace(rule, fee=fees.kept(config.bot.symbol).maker)
     return Trail(spec_now(config), rule, tuple(sorted(times)))
 
 
 def plan_of(config: GridConfig, pair: Instrument) -> Plan:
-    """The version as it would be replayed."""
-    return Plan(spec_of(config), pair, trailing=trailing_of(config))
+    """The version as it would be replayed, at the rates that the account pays."""
+    rates = fees.kept(pair.symbol)
+    return Plan(spec_of(config), pair, rates.maker, rates.taker, trailing=trailing_of(config))
 
 
 def bounds_of(config: GridConfig) -> tuple[Decimal, Decimal]:

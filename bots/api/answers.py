@@ -89,6 +89,7 @@ class BotCard(Told):
     floating = money("inventory at the last price less its cost", null=True)
     total = money("grid profit + inventory PnL + floating", null=True)
     fees = money()
+    gate_missed = money("while its gate was closed, by its plan; null without a gate", null=True)
     round_trips = serializers.IntegerField()
     fills = serializers.IntegerField(help_text="orders filled")
     fills_24h = serializers.IntegerField()

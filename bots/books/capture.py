@@ -15,6 +15,7 @@ from threading import Lock
 from django.db.models import Count, Sum
 
 from bots.backtest.ideal import Hold, Ideal, Stage
+from bots.books import fees
 from bots.models import Bot, Capture, Order, RoundTrip, Spell
 from bots.terms import spec_of, trailing_of
 from market import series
@@ -25,7 +26,6 @@ from risk.rules import halted, withheld
 SETTLED = timedelta(minutes=2)  # before the newest price: bars are whole by then
 MOST_BARS = 45_000  # replayed in one go, a month of minutes; the rest at the next
 CAUSES = ("gate", "paused", "halted", "rejected", "latency", "other")
-FEE = Decimal("0.001")  # of a bot that has paid none yet
 _LIMITS = {
     Spell.Kind.GATE: withheld("gate"),
     Spell.Kind.PAUSED: withheld("paused"),
@@ -94,12 +94,16 @@ def _holds(bot: Bot) -> Sequence[tuple[str, Hold]]:
 
 
 def _fees(bot: Bot) -> tuple[Decimal, Decimal]:
-    """Maker and taker fee as the bot's newest fills in its own coins paid them."""
+    """Maker and taker fee as the bot's newest fills in its own coins paid them.
+
+    Where it has none yet, as the exchange told them.
+    """
+    told = fees.kept(bot.symbol)
     found = []
-    for maker in (True, False):
+    for maker, rate in ((True, told.maker), (False, told.taker)):
         fill = bot.fills.filter(is_maker=maker, fee_worth=None).order_by("-id").first()
         if fill is None:
-            found.append(FEE)
+            found.append(rate)
             continue
         in_quote = fill.symbol.endswith(fill.fee_coin)
         found.append(fill.fee / (fill.quantity * (fill.price if in_quote else 1)))

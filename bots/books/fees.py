@@ -36,5 +36,10 @@ def rates(exchange: Exchange, symbol: str) -> Fees:
             _ask(exchange, symbol)
         except ExchangeError as error:
             log.warning("the fee rates of %s are not told: %s", symbol, error)
-    row = known.first()
+    return kept(symbol)
+
+
+def kept(symbol: str) -> Fees:
+    """The rates of a pair as last told, without asking; the usual where none ever were."""
+    row = FeeRate.objects.filter(symbol=symbol).first()
     return USUAL if row is None else Fees(row.maker, row.taker)

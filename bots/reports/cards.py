@@ -15,11 +15,12 @@ from django.utils import timezone
 
 from bots.books import ledger
 from bots.grid import accounting
-from bots.models import Bot, Cell, Order
+from bots.models import Bot, Capture, Cell, Order
 from bots.reports import earned as earned_by
 from bots.reports import history, spark
 from bots.reports.earned import Earned
 from bots.reports.sentence import sentence
+from bots.terms import references_of
 from market.models import Instrument, Price
 from market.types import IN_FLIGHT, ZERO, OrderStatus, Side, plain
 from risk.guard import limits_for
@@ -65,6 +66,7 @@ def _cards(bots: Iterable[Bot]) -> list[Report]:
     cells = _by_config(Cell.objects.filter(config__in=[bot.config_id for bot in bots]))
     waiting = Order.objects.filter(bot__in=bots, settled=False).order_by("id")
     orders = _by_config(waiting)
+    missed = dict(Capture.objects.filter(bot__in=bots).values_list("bot", "gate"))
     return [
         _card(
             bot,
@@ -73,6 +75,7 @@ def _cards(bots: Iterable[Bot]) -> list[Report]:
             cells=cells[bot.config_id],
             orders=orders[bot.config_id],
             earned=earned[bot.pk],
+            gate_missed=missed.get(bot.pk),
         )
         for bot in bots
     ]
@@ -93,6 +96,7 @@ def _card(
     cells: Sequence[Cell],
     orders: Sequence[Order],
     earned: Earned,
+    gate_missed: Decimal | None,
 ) -> Report:
     config = bot.config
     state, text, reason = _state(bot)
@@ -133,6 +137,7 @@ def _card(
             earned.grid_profit + earned.inventory_pnl + floating if floating is not None else None
         ),
         "fees": plain(earned.fees),
+        "gate_missed": _money(gate_missed) if gate_missed or references_of(config) else None,
         "round_trips": earned.round_trips,
         "fills": earned.fills,
         "fills_24h": earned.fills_24h,

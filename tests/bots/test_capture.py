@@ -4,21 +4,25 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
 from bots.backtest.ideal import Hold, Ideal, Stage
 from bots.backtest.replay import replay
 from bots.books import capture, spells
 from bots.grid.levels import GridSpec
-from bots.models import Bot, Capture, RoundTrip, Spell
-from bots.reports import metrics
+from bots.grid.outcome import Plan
+from bots.grid.trailing import Trailing
+from bots.models import Bot, Capture, FeeRate, GridConfig, RoundTrip, Spell
+from bots.reports import cards, metrics
+from bots.roles import Role
 from market.models import Candle as Bar
 from market.models import Instrument, Price
 from market.types import Candle, OrderStatus, moment
 from risk.models import Guard, Halt
 from risk.rules import halted, withheld
 from tests.backtest.cases import CASES, plan_of
-from tests.factories import OrderFactory, PriceFactory
+from tests.factories import OrderFactory, PriceFactory, UserFactory
 from tests.grid.examples import BTC
 
 D = Decimal
@@ -84,19 +88,36 @@ def test_an_edit_goes_on_with_what_is_held() -> None:
     assert mine[1].bought == D("0.04437969")
 
 
+RISE = (54000, 61100, 69100, 64900, 69100)  # a step of 4,000 above the top, down and up again
+
+
+def test_a_plan_that_trails_is_the_backtest_that_trails() -> None:
+    """Laid on top, the lowest cell buys at 65,000 and sells at 69,000; else that is missed."""
+    trails = plan(*RISE, stages=(Stage(1, SPEC, START, Trailing()),))
+    outcome = replay(Plan(SPEC, BTC, FEE, FEE, trailing=Trailing()), bars(*RISE))
+    assert [trip for _, trip in trails.trips] == list(outcome.round_trips)
+    assert len(outcome.shifts) == 1
+    assert trails.trips[-1][1].cell == 0
+    assert trails.grid_profit > plan(*RISE).grid_profit
+
+
 # --- what is kept of bots ------------------------------------------------------------------------
 
 
 @pytest.fixture
 def recorded(running: Bot) -> Bot:
     """Two falls and rises on record after the deployment, and a market that has gone on."""
-    for bar in bars(54000, 52900, 57100, 54000, 52900, 57100, 57100, 57100, 57100):
+    keep(bars(54000, 52900, 57100, 54000, 52900, 57100, 57100, 57100, 57100))
+    PriceFactory(symbol="BTCUSDT", last=D(57100), time=moment(START + 9 * MINUTE))
+    return running
+
+
+def keep(minutes: list[Candle]) -> None:
+    for bar in minutes:
         Bar.objects.create(
             symbol="BTCUSDT", interval="1", time=moment(bar.time), open=bar.open, high=bar.high,
             low=bar.low, close=bar.close, volume=1, turnover=1, closed=True,
         )  # fmt: skip
-    PriceFactory(symbol="BTCUSDT", last=D(57100), time=moment(START + 9 * MINUTE))
-    return running
 
 
 def trip(bot: Bot, number: int = 0) -> RoundTrip:
@@ -170,6 +191,34 @@ def test_capture_is_shown_with_its_causes_once_a_day_has_run(recorded: Bot) -> N
     assert told["capture"] == "0.5"
     assert told["captured"]["missed"]["gate"] == "341.81292098"
     assert told["captured"]["time"] == {"gate": "0.3333", "free": "0.6667"}
+
+
+def test_the_plan_of_a_bot_that_trails_trails_too(running: Bot) -> None:
+    """Kept as its plan: at the usual fee, and at the rate that the exchange has told."""
+    GridConfig.objects.update(trailing_up=True)
+    keep(bars(*RISE, 69100, 69100, 69100))
+    PriceFactory(symbol="BTCUSDT", last=D(69100), time=moment(START + 8 * MINUTE))
+    usual = plan(*RISE, stages=(Stage(1, SPEC, START, Trailing()),))
+    assert taken(running).planned == usual.grid_profit
+    told = {"maker": D("0.0002"), "taker": D("0.001"), "asked_at": timezone.now()}
+    FeeRate.objects.create(symbol="BTCUSDT", **told)
+    assert taken(running).planned > usual.grid_profit
+
+
+def test_what_the_gate_cost_is_on_the_bots_card_from_the_first_look(
+    recorded: Bot, client: Client
+) -> None:
+    assert cards.card(recorded)["gate_missed"] is None, "it has no gate"
+    GridConfig.objects.update(btc_filter=True)
+    spell(recorded, Spell.Kind.GATE, 0, 3)
+    trip(recorded)
+    assert cards.card(recorded)["gate_missed"] is None, "nothing is replayed yet"
+    found = taken(recorded)
+    assert cards.card(recorded)["gate_missed"] == str(CYCLE) == str(found.gate.normalize())
+    client.force_login(UserFactory(role=Role.VIEWER))
+    page = client.get("/bots/btc-usdt/").content.decode()
+    assert "Missed while its gate was closed" in page
+    assert "341.81" in page
 
 
 # --- spells --------------------------------------------------------------------------------------

@@ -1,10 +1,12 @@
 """Everything but the fills can be computed again, and a tampered row is found and mended."""
 
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from bots import store
 from bots.books import facts, rebuild
@@ -13,6 +15,7 @@ from bots.models import Bot, Cell, Order, RoundTrip
 from market.types import Fill as Execution
 from market.types import OrderStatus, Side
 from risk.rules import FREE
+from tests.factories import BotFactory, CellFactory
 from tests.grid.examples import BTC, tick
 
 D = Decimal
@@ -93,3 +96,33 @@ def test_tampered_missing_and_invented_trips_are_found(traded: Bot) -> None:
 def test_an_unknown_bot_is_named(db: None) -> None:
     with pytest.raises(CommandError, match="no bot is named nobody"):
         told("--bot", "nobody")
+
+
+class Meddler(StringIO):
+    """An output at whose first line somebody else changes a row and commits it."""
+
+    def __init__(self, row: Cell) -> None:
+        super().__init__()
+        self._row = row
+
+    def write(self, text: str) -> int:
+        if not self.getvalue():
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(self._meddle).result()
+        return super().write(text)
+
+    def _meddle(self) -> None:
+        Cell.objects.filter(pk=self._row.pk).update(held=1)
+        connection.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_changes_meanwhile_is_no_difference(traded: Bot) -> None:
+    """All versions are compared as they stood at one moment."""
+    later = BotFactory(position=99)
+    cell = CellFactory(config=later.config, index=0)
+    out = Meddler(cell)
+    call_command("rebuild", stdout=out)
+    assert f"{later.config}: 0 fills, 0 round trips, 0 differences" in out.getvalue()
+    with pytest.raises(CommandError, match="1 differences"):
+        call_command("rebuild", stdout=StringIO())

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
+from django.utils import timezone
 
 from bots import control, edits
 from bots.grid.levels import GridSpec, InvalidGrid
-from bots.models import Bot, Shift
+from bots.models import Bot, FeeRate, Shift
 from bots.reports import cards
 from integrations.bybit.gateway import Gateway
 from market.types import Side
@@ -121,3 +122,16 @@ def test_a_range_that_it_may_trail_into_is_taken(bot: Bot) -> None:
         else:
             with pytest.raises(InvalidGrid, match="trades 95500 and trails up already"):
                 control.deploy(wish, by="ann")
+
+
+def test_a_step_that_would_not_pay_the_accounts_own_fees_is_not_taken(
+    bot: Bot, tick: Callable[[], None], simulator: RunningSimulator
+) -> None:
+    """At 0.3 % a side a round trip of 500 on 98,500 loses; at the usual 0.1 % it would pay."""
+    dear = {"maker": D("0.003"), "taker": D("0.003"), "asked_at": timezone.now()}
+    FeeRate.objects.create(symbol="BTCUSDT", **dear)
+    tick()
+    move(simulator, 99400)
+    tick()
+    assert not Shift.objects.exists()
+    assert "would not pay its fees" in cards.card(bot)["position"]["held_down"]

@@ -1,11 +1,13 @@
 """Compute every projection again from the fills, and tell what differs."""
 
 from argparse import ArgumentParser
+from contextlib import nullcontext
 
 from django.core.management.base import BaseCommand, CommandError
 
 from bots.books import identity, posting, rebuild
 from bots.models import BookLine, Bot, GridConfig
+from market.snapshots import snapshot
 
 
 class Command(BaseCommand):
@@ -18,6 +20,14 @@ class Command(BaseCommand):
         parser.add_argument("--write", action="store_true", help="replace what differs")
 
     def handle(self, *args: object, bot: str | None, write: bool, **options: object) -> None:
+        """Look at one moment of the database: an edit that takes over meanwhile is no difference.
+
+        What is written looks again, each version at its own moment.
+        """
+        with nullcontext() if write else snapshot():
+            self._all(bot, write=write)
+
+    def _all(self, bot: str | None, *, write: bool) -> None:
         configs = GridConfig.objects.select_related("bot").order_by("bot__position", "version")
         if bot is not None:
             configs = configs.filter(bot__slug=bot)
