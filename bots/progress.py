@@ -9,7 +9,9 @@ EVERY = 4096  # items between two drawings: some a second, and free of cost
 T = TypeVar("T")
 
 
-def shown(items: Iterable[T], share: Callable[[], float], what: str, on: TextIO) -> Iterator[T]:
+def shown(
+    items: Iterable[T], share: Callable[[], float], what: str, on: TextIO, every: int = EVERY
+) -> Iterator[T]:
     """The items, with a bar on `on` while they are taken if it is a terminal.
 
     `share` says how much is done, from 0 to 1. The bar is wiped when the items end or fail.
@@ -19,7 +21,7 @@ def shown(items: Iterable[T], share: Callable[[], float], what: str, on: TextIO)
         return
     try:
         for count, item in enumerate(items):
-            if count % EVERY == 0:
+            if count % every == 0:
                 done = share()
                 filled = round(WIDTH * done)
                 on.write(f"\r{'█' * filled}{'░' * (WIDTH - filled)} {done:4.0%}  {count:,} {what}")
