@@ -3,7 +3,8 @@
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import redis
@@ -16,6 +17,7 @@ from bots.tasks import tick_bot
 from gridtrader.celery import begin, end
 from gridtrader.env import Secret
 from gridtrader.logs import OneLine, OneObject, redact
+from gridtrader.nudge import queue_name
 from gridtrader.requests import request_id
 from market.about import about, facts
 from tests import canary
@@ -24,10 +26,17 @@ from tests.plugin import MARK
 WORD = f"{MARK}of-this-test"
 LEAKS: dict[str, Callable[[], object]] = {
     "log": lambda: logging.getLogger("bots").warning("key %s", WORD),
-    "redis": lambda: redis.Redis.from_url(settings.REDIS_URL).set(WORD, "1", ex=1),
+    "redis": lambda: redis.Redis.from_url(settings.REDIS_URL).set(WORD, "1", px=20),
     "task": lambda: tick_bot.delay(WORD),
     "answer": lambda: Client().get(f"/api/{WORD}"),
 }
+
+
+@pytest.fixture(autouse=True, scope="module")
+def nothing_stays() -> Iterator[None]:
+    """What leaked on purpose is not there any more when the session ends."""
+    yield
+    redis.Redis.from_url(settings.REDIS_URL).delete(queue_name(), "a")
 
 
 @pytest.mark.leaks
@@ -51,6 +60,18 @@ def test_a_leak_into_the_database_and_one_in_a_traceback_are_seen(db: None) -> N
     except ValueError:
         logging.getLogger("bots").exception("it failed")
     assert any(found.startswith("log") for found in canary._found)
+
+
+@pytest.mark.leaks
+def test_what_stays_behind_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = tmp_path / "a.log"
+    log.write_text(f"started with {WORD}", encoding="utf-8")
+    monkeypatch.setattr(canary, "LEFT_BEHIND", [log])
+    redis.Redis.from_url(settings.REDIS_URL).set("a", WORD, ex=5)
+    canary._found.clear()
+    canary.look_at_what_stays()
+    places = [found.partition(":")[0] for found in canary._found]
+    assert {"a.log", "kept by redis"} <= set(places)
 
 
 def test_the_secrets_of_the_suite_are_canaries() -> None:

@@ -21,6 +21,7 @@ from market.types import moment
 USUAL, MOST = 100, 1_000
 CURSOR, LIMIT = "cursor", "limit"
 PAGING = (CURSOR, LIMIT)
+_NO_PAGE = "cursor: no page begins there; accepted: `next` or `previous` of an answer"
 PARAMETERS = [
     OpenApiParameter(
         CURSOR, {"type": "string", "pattern": "^[A-Za-z0-9+/=_-]+$", "maxLength": 200},
@@ -49,12 +50,12 @@ class NewestFirst(CursorPagination):
 
     def decode_cursor(self, request: Request) -> Any:  # noqa: ANN401 - DRF's Cursor
         """Where the page begins. Raises NotFound: no page is there."""
+        if request.query_params.get(CURSOR) == "":  # DRF would begin with the first page
+            raise NotFound(_NO_PAGE)
         try:
             return super().decode_cursor(request)
         except (NotFound, ValueError, OverflowError):
-            raise NotFound(
-                "cursor: no page begins there; accepted: `next` or `previous` of an answer"
-            ) from None
+            raise NotFound(_NO_PAGE) from None
 
 
 class Rows(APIView):

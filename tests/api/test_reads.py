@@ -183,8 +183,9 @@ def test_lists_page_by_cursor_without_loss_while_rows_come_in(viewer: APIClient,
     assert seen == expected
 
 
-def test_a_wrong_cursor_is_told(viewer: APIClient, bot: Bot) -> None:
-    answer = viewer.get("/api/fills?cursor=nonsense")
+@pytest.mark.parametrize("cursor", ["nonsense", ""])
+def test_a_wrong_cursor_is_told(viewer: APIClient, bot: Bot, cursor: str) -> None:
+    answer = viewer.get(f"/api/fills?cursor={cursor}")
     assert answer.status_code == 404
     assert "cursor" in answer.json()["error"]["message"].lower()
 

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-import redis
-from django.conf import settings as live_settings
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
@@ -24,6 +22,7 @@ from integrations.notify.channels import announce
 from integrations.outbox import Level
 from integrations.tradingview import inbox
 from tests.api.test_login import everything_stored
+from tests.canary import what_redis_holds
 from tests.factories import RoundTripFactory, UserFactory
 from tests.integrations.conftest import OLDER, SECRET, Send, facts
 from tests.integrations.fake_notion import FakeNotion
@@ -34,20 +33,6 @@ __all__ = ["post"]  # a fixture of the notifications' tests
 TOKEN = "canary-notion-0123456789abcdef"
 NOTIFY = "canary-notify-0123456789abcdef"
 CANARIES = (SECRET, OLDER, TOKEN, NOTIFY)
-
-
-def everything_in_redis() -> str:
-    """Every key and value, the queues' messages too."""
-    link = redis.Redis.from_url(live_settings.REDIS_URL)
-    read = {
-        b"string": link.get,
-        b"list": lambda name: link.lrange(name, 0, -1),
-        b"hash": link.hgetall,
-        b"set": link.smembers,
-        b"zset": lambda name: link.zrange(name, 0, -1),
-    }
-    found = [(name, read[link.type(name)](name)) for name in link.scan_iter("*")]
-    return repr(found)
 
 
 @pytest.fixture
@@ -134,13 +119,13 @@ def test_no_canary_is_found_anywhere(
     answers = the_webhook(send)
     the_outboxes(bot, notion, phones)
     log = logged(caplog.records)
-    assert "apply_alert" in everything_in_redis(), "the queue is among it"
+    assert "apply_alert" in what_redis_holds(), "the queue is among it"
     assert "ZeroDivisionError" in log, "tracebacks are hunted through too"
     places = {
         "log": log,
         "answers": answers + the_pages(),
         "database": everything_stored(),
-        "redis": everything_in_redis(),
+        "redis": what_redis_holds(),
     }
     assert [place for place, text in places.items() if any(c in text for c in CANARIES)] == []
 

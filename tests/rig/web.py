@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import connection
 
 from gridtrader.services import tethered
+from tests.canary import LEFT_BEHIND
 
 ROOT = Path(__file__).resolve().parents[2]
 START_S = 30
@@ -43,6 +44,7 @@ def started(
     daphne = [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(port)]
     command = tethered([*daphne, "gridtrader.asgi:application"], signal.SIGKILL)
     log = folder / "daphne.log"  # a pipe that nobody empties would fill
+    LEFT_BEHIND.append(log)
     with log.open("w", encoding="utf-8") as file:
         process = subprocess.Popen(
             command,
