@@ -22,11 +22,10 @@ from bots.roles import STEERERS
 def dashboard(request: HttpRequest) -> HttpResponse:
     """Everything at a glance; the live connection keeps it true afterwards."""
     hours = _window(request)
-    bots = Bot.objects.exclude(config=None).values_list("pk", flat=True)
     context = frame(request) | {
         "targets": standing.of_account(),
         "watched": guards.worst(),
-        "heat": account.fills_by_hour(list(bots)),
+        "heat": account.fills_by_hour(),
         "windows": account.windows(hours),
         "hours": hours,
         "course": account.course(hours),

@@ -1,5 +1,6 @@
 """What stands in a bot's way now, read from the open halts and the guards that withhold buys."""
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from django.db.models.functions import Now
@@ -18,15 +19,31 @@ def limits_under(own: Limits, *subjects: str) -> Limits:
     if wish := halts.flagged():
         return ranked(own, kill=halted(f"killed: {wish.reason}"))
     found = list(Halt.objects.filter(subject__in=(ALL, *subjects), lifted_at=None))
-    kills = [halt for halt in found if halt.kind == Halt.Kind.KILL]
-    plain = [halt for halt in found if halt.kind != Halt.Kind.KILL]
-    gate = _gate(subjects).under(_unwatched())
-    return ranked(own, gate=gate, halt=_strictest(plain), kill=_strictest(kills))
+    return _beneath(found, own, _gate(subjects).under(_unwatched()))
 
 
 def limits_for(*subjects: str) -> Limits:
     """The same for one whose own state forbids nothing."""
     return limits_under(FREE, *subjects)
+
+
+def stops_for(subjects: Sequence[str]) -> Mapping[str, str]:
+    """Why each of these may not even sell, "" where it may; the halts of all in one query."""
+    if wish := halts.flagged():
+        reason = ranked(FREE, kill=halted(f"killed: {wish.reason}")).no_sells
+        return dict.fromkeys(subjects, reason)
+    found = list(Halt.objects.filter(subject__in=(ALL, *subjects), lifted_at=None))
+    return {
+        subject: _beneath([halt for halt in found if halt.subject in {ALL, subject}]).no_sells
+        for subject in subjects
+    }
+
+
+def _beneath(found: list[Halt], own: Limits = FREE, gate: Limits = FREE) -> Limits:
+    """What a gate and open halts leave of own limits."""
+    kills = [halt for halt in found if halt.kind == Halt.Kind.KILL]
+    plain = [halt for halt in found if halt.kind != Halt.Kind.KILL]
+    return ranked(own, gate=gate, halt=_strictest(plain), kill=_strictest(kills))
 
 
 def _gate(subjects: tuple[str, ...]) -> Limits:

@@ -37,7 +37,7 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
         "guards": guards.of_bot(bot),
         "versions": rungs.versions(bot),
         "standing": standing.of_bot(bot),
-        "heat": account.fills_by_hour([bot.pk]),
+        "heat": account.fills_by_hour(bot),
         "latest": _latest_fills(bot, card),
         "course": profit.course(bot)[-1:],
         "windows": _windows(request),

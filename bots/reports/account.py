@@ -33,7 +33,7 @@ _EQUITY = """
 _FILLS = """
     SELECT extract(isodow FROM time AT TIME ZONE 'UTC')::int,
            extract(hour FROM time AT TIME ZONE 'UTC')::int, count(DISTINCT order_id)
-    FROM bots_fill WHERE bot_id = ANY(%(bots)s) AND time > %(since)s GROUP BY 1, 2"""
+    FROM bots_fill WHERE (%(bot)s IS NULL OR bot_id = %(bot)s) AND time > %(since)s GROUP BY 1, 2"""
 
 Row = dict[str, Any]
 
@@ -118,9 +118,12 @@ def windows(chosen: int) -> list[tuple[int, str, bool]]:
     return [(hours, name, hours == chosen) for hours, (_, name) in WINDOWS.items()]
 
 
-def fills_by_hour(bots: Sequence[int]) -> Row:
-    """Orders filled in each hour of each weekday, the last seven days of the exchange's clock."""
-    given = {"bots": list(bots), "since": now() - timedelta(days=HEAT_DAYS)}
+def fills_by_hour(bot: Bot | None = None) -> Row:
+    """Orders filled in each hour of each weekday, the last seven days of the exchange's clock.
+
+    Of one bot, or of all.
+    """
+    given = {"bot": bot and bot.pk, "since": now() - timedelta(days=HEAT_DAYS)}
     with connection.cursor() as cursor:
         cursor.execute(_FILLS, given)
         counted = {(day, hour): count for day, hour, count in cursor.fetchall()}

@@ -23,7 +23,7 @@ from bots.reports.sentence import sentence
 from bots.terms import references_of
 from market.models import Instrument, Price
 from market.types import IN_FLIGHT, ZERO, OrderStatus, Side, plain
-from risk.guard import limits_for
+from risk.guard import stops_for
 
 LATEST_FILLS = 12
 
@@ -32,11 +32,11 @@ Report = dict[str, Any]
 
 def dashboard() -> Report:
     """The whole dashboard."""
-    bots = _bots()
-    cards = _cards(bots)
+    prices = _prices()
+    cards = _cards(_bots(), prices)
     return {
         "mode": settings.BYBIT.mode,
-        "market": _market(),
+        "market": _market(prices),
         "sentence": sentence(cards),
         "totals": _totals(cards),
         "bots": cards,
@@ -58,11 +58,18 @@ def _bots():  # noqa: ANN202 - a query set
     return Bot.objects.exclude(config=None).select_related("config")
 
 
-def _cards(bots: Iterable[Bot]) -> list[Report]:
+def _prices() -> Mapping[str, Price]:
+    """The newest price of each pair."""
+    return {price.symbol: price for price in Price.objects.all()}
+
+
+def _cards(bots: Iterable[Bot], prices: Mapping[str, Price] | None = None) -> list[Report]:
     bots = list(bots)
-    prices = {price.symbol: price for price in Price.objects.all()}
+    prices = _prices() if prices is None else prices
     pairs = {pair.symbol: pair for pair in Instrument.objects.all()}
-    earned = earned_by.of(bots)
+    earned = earned_by.of(bots, now=_now(prices))
+    stops = stops_for([bot.subject for bot in bots])
+    sparks = spark.recent_of(prices[bot.symbol] for bot in bots if bot.symbol in prices)
     cells = _by_config(Cell.objects.filter(config__in=[bot.config_id for bot in bots]))
     waiting = Order.objects.filter(bot__in=bots, settled=False).order_by("id")
     orders = _by_config(waiting)
@@ -76,6 +83,8 @@ def _cards(bots: Iterable[Bot]) -> list[Report]:
             orders=orders[bot.config_id],
             earned=earned[bot.pk],
             gate_missed=missed.get(bot.pk),
+            stop=stops[bot.subject],
+            day=sparks[bot.symbol],
         )
         for bot in bots
     ]
@@ -97,14 +106,16 @@ def _card(
     orders: Sequence[Order],
     earned: Earned,
     gate_missed: Decimal | None,
+    stop: str,
+    day: tuple[spark.Points, str | None],
 ) -> Report:
     config = bot.config
-    state, text, reason = _state(bot)
+    state, text, reason = _state(bot, stop)
     ladder = _ladder(cells, orders)
     last = price.last if price else None
     stands = accounting.standing(cells, last) if last is not None else None
     floating = stands.floating if stands else None
-    points, change = spark.recent(bot.symbol, price)
+    points, change = day
     return {
         "slug": bot.slug,
         "symbol": bot.symbol,
@@ -145,11 +156,10 @@ def _card(
     }
 
 
-def _state(bot: Bot) -> tuple[str, str, str]:
-    """State, its word, and why; a halt by risk comes before the bot's own state."""
-    halt = limits_for(bot.subject)
-    if halt.no_sells and bot.state != Bot.State.STOPPED:
-        return "halted", "Halted", halt.no_sells
+def _state(bot: Bot, stop: str) -> tuple[str, str, str]:
+    """State, its word, and why; a halt by risk (`stop`) comes before the bot's own state."""
+    if stop and bot.state != Bot.State.STOPPED:
+        return "halted", "Halted", stop
     return bot.state, bot.get_state_display(), bot.reason
 
 
@@ -244,9 +254,14 @@ def _totals(cards: Sequence[Report]) -> Report:
     }  # fmt: skip
 
 
-def _market() -> Report:
+def _now(prices: Mapping[str, Price]) -> datetime | None:
+    """The exchange's clock, as its newest message told it."""
+    return max((price.time for price in prices.values()), default=None)
+
+
+def _market(prices: Mapping[str, Price]) -> Report:
     """The exchange's clock, and on paper which tape plays how fast."""
-    newest = Price.objects.order_by("-time").values_list("time", flat=True).first()
+    newest = _now(prices)
     plays = settings.BYBIT.own_simulator_port is not None
     return {
         "time": iso(newest) if newest else None,

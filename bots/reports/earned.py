@@ -36,14 +36,17 @@ class Earned:
         return self.grid_profit + self.inventory_pnl
 
 
-def of(bots: Iterable[Bot], until: datetime | None = None) -> Mapping[int, Earned]:
+def of(
+    bots: Iterable[Bot], until: datetime | None = None, now: datetime | None = None
+) -> Mapping[int, Earned]:
     """By the bots' ids; nothing earned for those without fills.
 
     `until` is a time of the exchange's clock: as it was then, what came later left out.
+    `now` is that clock where the caller knows it.
     """
     bots = list(bots)
     newest = Price.objects.order_by("-time").values_list("time", flat=True)
-    now = until or newest.first() or timezone.now()
+    now = until or now or newest.first() or timezone.now()
     fills, passages = Fill.objects.filter(bot__in=bots), RoundTrip.objects.filter(bot__in=bots)
     if until is not None:
         fills, passages = fills.filter(time__lt=until), passages.filter(closed__lt=until)
