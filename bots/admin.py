@@ -12,7 +12,8 @@ from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-import bots.api.admin  # noqa: F401 - its pages are found here
+import bots.api.admin
+import bots.books.admin  # noqa: F401 - likewise
 from bots import control, preview, switches
 from bots.control import NotPossible
 from bots.forms import DeployForm

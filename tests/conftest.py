@@ -91,7 +91,8 @@ def django_db_setup(
             cursor.execute(
                 "ALTER TABLE risk_auditrow DISABLE TRIGGER risk_audit_refuse_truncate;"
                 "ALTER TABLE bots_booking DISABLE TRIGGER bots_booking_refuse_truncate;"
-                "ALTER TABLE bots_bookline DISABLE TRIGGER bots_bookline_refuse_truncate"
+                "ALTER TABLE bots_bookline DISABLE TRIGGER bots_bookline_refuse_truncate;"
+                "ALTER TABLE bots_shift DISABLE TRIGGER bots_shift_refuse_truncate"
             )
     yield
     with django_db_blocker.unblock():

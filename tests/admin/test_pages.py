@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from bots.models import ApiToken, Bot, CapitalMove, Fill, GridConfig, Order
+from bots.models import ApiToken, Booking, Bot, CapitalMove, Fill, GridConfig, Order, Shift
 from bots.roles import Role
 from bots.safety import guarding
 from integrations.bybit.gateway import Gateway
@@ -51,6 +51,11 @@ def one_of_each() -> Bot:
     CellFactory(config=bot.config)
     FillFactory(order__bot=bot)
     RoundTripFactory(bot=bot)
+    step = {"was_low": 95_500, "was_high": 96_000, "was_quantity": "0.02", "low": 99_000}
+    Shift.objects.create(
+        config=bot.config, cell=0, trip=1, **step, high=99_500, quantity="0.019", price=99_500,
+        time=1_700_000_000_000,
+    )  # fmt: skip
     CapitalMove.objects.create(coin="USDT", amount=34_000, reason="opening", opening=True)
     Halt.objects.create(subject="all", reason="a test", opened_by="nobody")
     policy.current()
@@ -86,7 +91,8 @@ def test_all_models_are_here() -> None:
     names = {model.__name__ for model in OURS}
     assert names == {
         "Instrument", "Price", "Halt", "Bot", "GridConfig", "Cell", "Order", "Fill", "RoundTrip",
-        "CapitalMove", "ApiToken", "Guard", "GuardEvent", "AuditRow", "Policy",
+        "CapitalMove", "Booking", "BookLine", "Shift", "ApiToken", "Guard", "GuardEvent",
+        "AuditRow", "Policy",
     }  # fmt: skip
 
 
@@ -162,6 +168,15 @@ def test_a_grid_is_listed_with_its_step(operator: Client, shape: dict[str, Any],
     BotFactory(slug="shown", **shape)
     page = operator.get(address(GridConfig, "changelist"), {"q": "shown"}).content.decode()
     assert step in page
+
+
+def test_a_bookings_page_shows_its_lines(operator: Client) -> None:
+    """A buy: the grid gives quote for base, and the fee leaves in base."""
+    booking = Fill.objects.get().bookings.get()
+    page = operator.get(address(Booking, "change", booking.pk)).content.decode()
+    for line in booking.lines.all():
+        assert str(line) in page
+    assert booking.lines.count() == 6
 
 
 # --- large tables --------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from bots.books import facts, identity, ledger, posting
 from bots.engine import decide
 from bots.grid.cells import build
 from bots.grid.levels import GridSpec
-from bots.models import Booking, BookLine, Bot, CapitalMove, Cell, Fill, Order, RoundTrip
+from bots.models import Booking, BookLine, Bot, CapitalMove, Cell, Fill, Order, RoundTrip, Shift
 from bots.terms import spec_of
 from market.models import Instrument
 from market.types import Fill as Execution
@@ -198,6 +198,19 @@ def test_nothing_posted_is_changed(booked: Bot, table: str, words: str) -> None:
         connection.cursor() as cursor,
     ):
         cursor.execute(words.format(table))
+
+
+@pytest.mark.parametrize("words", ["UPDATE {} SET trip = 2", "DELETE FROM {}"])
+def test_no_step_up_is_changed(running: Bot, words: str) -> None:
+    step = dict.fromkeys(("was_low", "was_high", "was_quantity", "low", "high", "quantity"), 1)
+    Shift.objects.create(config=running.config, cell=0, trip=1, price=1, time=1, **step)
+    with (
+        pytest.raises(DatabaseError, match="trailed up are append-only"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(words.format("bots_shift"))
+    assert Shift.objects.get().trip == 1
 
 
 def test_a_booking_off_balance_cannot_be_committed(booked: Bot) -> None:
