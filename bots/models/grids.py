@@ -8,6 +8,7 @@ from django.db.models import Q
 from bots.grid.cells import Position
 from bots.grid.levels import Sizing, Spacing
 from bots.grid.trailing import HOURLY
+from market import types
 from market.models import MoneyField
 
 
@@ -210,7 +211,7 @@ class Shift(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.config} cell {self.cell} to {self.low}"
+        return f"{self.config} cell {self.cell} to {types.plain(self.low)}"
 
 
 class Cell(models.Model):
