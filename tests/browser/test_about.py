@@ -23,16 +23,6 @@ def test_health_names_every_part(page: Page, complaints: list[str]) -> None:
     assert complaints == []
 
 
-def test_the_api_s_page_opens_under_the_content_security_policy(
-    page: Page, complaints: list[str]
-) -> None:
-    page.goto("/api/docs")
-    call = page.locator("#operations-api-bots_list")
-    call.click()
-    expect(call.get_by_role("button", name="Try it out")).to_be_visible()
-    assert complaints == []
-
-
 def test_preferences_hold_on_every_page(page: Page, complaints: list[str]) -> None:
     page.goto("/preferences/")
     for choice in ("Dark", "Blue and orange", "This browser's zone"):
