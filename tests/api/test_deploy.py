@@ -72,6 +72,24 @@ def test_the_orders_of_all_and_of_others_are_within_the_accounts_cap(trader: API
     assert "17 or fewer are accepted" in answer.json()["error"]["fields"]["grids"][0]
 
 
+@pytest.mark.parametrize(
+    ("cap", "where"), [("pair_exposure", "on BTCUSDT"), ("total_exposure", "in total")]
+)
+def test_a_grid_beyond_a_cap_is_refused_and_its_preview_says_so(
+    trader: APIClient, cap: str, where: str
+) -> None:
+    """Fully bought it binds 25,000 less the reserve of 5 %."""
+    policy.change({cap: 20_000}, by="a test", may_loosen=False, reason="less")
+    words = f"fully bought it would bind 23750, and other bots 0; 20000 {where} are allowed"
+    seen = deploy(trader, dry_run=True)
+    assert seen.status_code == 200
+    assert any(words in warning for warning in seen.json()["warnings"])
+    answer = deploy(trader)
+    assert answer.status_code == 400
+    assert words in answer.json()["error"]["fields"]["capital"][0]
+    assert not Bot.objects.exists()
+
+
 def test_a_deploy_starts_a_bot(trader: APIClient) -> None:
     answer = deploy(trader, stop_loss="94800")
     assert answer.status_code == 201
