@@ -43,17 +43,29 @@ SLOW = (
 # What is dear beside what it guards: run before a change is accepted (.ci/run), and by
 # `make test-all`, so that `make test` stays a matter of minutes.
 HEAVY = (
+    "tests/api/test_matrix.py::test_a_route_of_the_admin",
+    "tests/backtest/test_command.py",
+    "tests/backtest/test_optimize.py",
     "tests/bots/test_handover.py",
     "tests/bots/test_targets.py",
     "tests/bots/test_trailing.py",
+    "tests/browser/test_about.py",
     "tests/browser/test_backtests.py",
+    "tests/browser/test_bot_page.py",
+    "tests/browser/test_market.py",
+    "tests/browser/test_risk.py",
+    "tests/bybit/test_on_simulator.py::test_a_hundred_and_twenty",
     "tests/integrations/test_notion.py::test_a_refusal_is_repeated_later_and_makes_one_row",
     "tests/simulator/test_command.py",
     "tests/simulator/test_live.py",
     "tests/simulator/test_tape.py::test_a_synthetic_tape",
     "tests/simulator/test_tape.py::test_the_seed_alone",
     "tests/simulator/test_venue.py",
+    "tests/system/test_whole.py::test_a_second_start",
+    "tests/system/test_whole.py::test_kill_9",
+    "tests/system/test_whole.py::test_trading_went_on",
     "tests/test_security.py",
+    "tests/test_services.py",
 )
 
 # What waits longest comes first, so that the processes of a run end together.

@@ -201,7 +201,8 @@ SHOWN = (
     "market/instrument", "market/price", "integrations/alert",
     "integrations/parcel", "integrations/lane", "integrations/legacytrade", "risk/halt",
     "risk/guard", "risk/guardevent", "risk/auditrow", "bots/bot", "bots/cell", "bots/order",
-    "bots/fill", "bots/roundtrip", "bots/capitalmove",
+    "bots/fill", "bots/roundtrip", "bots/capitalmove", "bots/booking", "bots/bookline",
+    "bots/shift",
 )  # fmt: skip
 
 

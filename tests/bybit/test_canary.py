@@ -18,8 +18,9 @@ from integrations.bybit.simulator.auth import Keys
 from integrations.bybit.simulator.server import Options
 from market.exchange import ExchangeError
 from tests.api.test_login import everything_stored
+from tests.canary import what_redis_holds
 from tests.factories import UserFactory
-from tests.integrations.test_canary import everything_in_redis, logged
+from tests.integrations.test_canary import logged
 from tests.simulator.fixture import RunningSimulator
 
 KEY, SECRET = "canary-key-0123456789abcdef", "canary-secret-0123456789abcdef"
@@ -76,13 +77,13 @@ def test_keys_are_found_nowhere(
     finally:
         running.stop()
     assert "10004" in said
-    assert "tick_bot" in everything_in_redis(), "the queue is among it"
+    assert "tick_bot" in what_redis_holds(), "the queue is among it"
     places = {
         "errors": said,
         "pages": pages,
         "log": logged(caplog.records),
         "database": everything_stored(),
-        "redis": everything_in_redis(),
+        "redis": what_redis_holds(),
         "settings": repr(settings.BYBIT),
     }
     assert [name for name, text in places.items() if KEY in text or SECRET in text] == []
