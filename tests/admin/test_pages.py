@@ -210,7 +210,7 @@ def many(rows: Bot) -> Order:
         {"time__gte": f"{timezone.now() - timedelta(days=1):%Y-%m-%d %H:%M:%S}+00:00"},
         {"p": "1"},
     ],
-    ids=str,
+    ids=["all", "side", "bot", "since", "page"],  # the same in every process
 )
 def test_the_list_of_a_large_table_counts_nothing(
     operator: Client, many: Order, asked: dict[str, str]
