@@ -43,8 +43,9 @@ SLOW = (
 # What is dear beside what it guards: run before a change is accepted (.ci/run), and by
 # `make test-all`, so that `make test` stays a matter of minutes.
 HEAVY = (
-    "tests/api/test_matrix.py::test_a_route_of_the_admin",
+    "tests/api/test_matrix.py::test_a_route",
     "tests/backtest/test_command.py",
+    "tests/backtest/test_examples.py",
     "tests/backtest/test_optimize.py",
     "tests/bots/test_handover.py",
     "tests/bots/test_targets.py",
@@ -55,6 +56,8 @@ HEAVY = (
     "tests/browser/test_market.py",
     "tests/browser/test_risk.py",
     "tests/bybit/test_on_simulator.py::test_a_hundred_and_twenty",
+    "tests/bybit/test_canary.py",
+    "tests/integrations/test_canary.py",
     "tests/integrations/test_notion.py::test_a_refusal_is_repeated_later_and_makes_one_row",
     "tests/simulator/test_command.py",
     "tests/simulator/test_live.py",
@@ -66,6 +69,7 @@ HEAVY = (
     "tests/system/test_whole.py::test_trading_went_on",
     "tests/test_security.py",
     "tests/test_services.py",
+    "tests/test_supervisor.py",
 )
 
 # What waits longest comes first, so that the processes of a run end together.
