@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from statistics import median
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from tests.acceptance.checks import Note
 from tests.acceptance.conftest import slowed
 from tests.browser.conftest import WIDE, login_cookie
 from tests.browser.house import quote
+from tests.system.stack import until
 
 pytestmark = pytest.mark.timeout(300)
 LOADS = 5
@@ -181,7 +183,7 @@ def test_pause_answers_before_charts(fresh: Any, measured: Note) -> None:
         slowed(page)
         page.add_init_script(CLICK)
         page.goto("/")
-        page.wait_for_function("window.answered")
+        until(partial(page.evaluate, "window.answered"), 30, "the answer")
         at, text, plotly = page.evaluate("answered")
         assert (text, plotly) == ("Pausing…", "undefined")
         times.append(at)
