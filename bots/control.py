@@ -9,7 +9,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F, Max
 from django.utils import timezone
 
@@ -17,7 +17,7 @@ from bots.grid.levels import GridSpec, InvalidGrid
 from bots.grid.trailing import HOURLY
 from bots.models import Bot, GridConfig, Order
 from bots.terms import RANGE, bounds_of, check, overlaps
-from market.locks import Lock
+from market.locks import Lock, hold
 from market.types import OrderStatus, Side
 from risk import audit
 
@@ -122,8 +122,7 @@ def _refuse(
     symbol: str, config: GridConfig, unless: Objections, other_than: Bot | None = None
 ) -> None:
     """Raises InvalidGrid; until the transaction ends nobody else is given a range or capital."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [Lock.GRIDS])
+    hold(Lock.GRIDS)
     for objection in (*overlaps(symbol, config, other_than), *unless(config)):
         raise objection
 

@@ -2,6 +2,8 @@
 
 from enum import IntEnum, unique
 
+from django.db import connection
+
 
 @unique
 class Lock(IntEnum):
@@ -15,3 +17,9 @@ class Lock(IntEnum):
     BEAT = 7_206  # this beat sends
     GRIDS = 7_207  # a bot is given a range and capital
     MOVES = 7_208  # a move of coins from outside is booked
+
+
+def hold(lock: Lock) -> None:
+    """Wait for a lock, and have it alone until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [lock])

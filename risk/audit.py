@@ -13,10 +13,10 @@ from datetime import UTC
 from decimal import Decimal
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
-from market.locks import Lock
+from market.locks import Lock, hold
 from market.types import plain
 from risk import origin as origins
 from risk.models import AuditRow
@@ -62,8 +62,7 @@ def record(
     short.
     """
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [Lock.AUDIT])
+        hold(Lock.AUDIT)
         last = AuditRow.objects.order_by("-number").first()
         row = AuditRow(
             number=last.number + 1 if last else 1,

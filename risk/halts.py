@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import DatabaseError, OperationalError, connection, transaction
 from django.utils import timezone
 
-from market.locks import Lock
+from market.locks import Lock, hold
 from risk import audit
 from risk import origin as origins
 from risk.models import Halt
@@ -86,7 +86,7 @@ def _wait_for_senders() -> None:
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(_IMPATIENT)
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [Lock.SENDING])
+            hold(Lock.SENDING)
     except OperationalError:
         log.warning("an order has been on its way to be sent for too long; not waiting for it")
 

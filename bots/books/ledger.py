@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Sum
 
 from bots.books import worth
 from bots.models import BookLine, CapitalMove
 from market.exchange import Exchange
-from market.locks import Lock
+from market.locks import Lock, hold
 from market.types import ZERO
 from risk import audit, halts
 
@@ -23,8 +23,7 @@ def open_books(exchange: Exchange) -> None:
         return
     balances = exchange.balances()
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [Lock.BOOKS])
+        hold(Lock.BOOKS)
         if CapitalMove.objects.filter(opening=True).exists():
             return
         CapitalMove.objects.bulk_create(

@@ -10,23 +10,22 @@ import time
 from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
-from itertools import pairwise
 from weakref import WeakKeyDictionary
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from bots.books import fees, ledger, reconcile
 from bots.grid import ids
 from bots.grid.levels import levels
-from bots.grid.rates import net_rate
+from bots.grid.rates import worst_rate
 from bots.models import Bot, CapitalMove, Fill, GridConfig, Order
 from bots.safety import guarding
 from bots.safety.guarding import standing
 from bots.terms import spec_now
 from market import ingest
 from market.exchange import Broken, Exchange, ExchangeError
-from market.locks import Lock
+from market.locks import Lock, hold
 from market.types import OPEN, ZERO, plain
 from market.types import Fill as DomainFill
 from market.types import Order as DomainOrder
@@ -170,10 +169,9 @@ def check_fees(exchange: Exchange) -> None:
     versions = GridConfig.objects.filter(pk__in=Bot.objects.values("config"))
     for version in versions.select_related("bot"):
         bot = version.bot
-        maker = fees.rates(exchange, bot.symbol).maker
+        maker = fees.kept(bot.symbol).maker
         ladder = levels(spec_now(version), ingest.instrument(exchange, bot.symbol))
-        worst = min(net_rate(low, high, maker) for low, high in pairwise(ladder))
-        guarding.note(guards.fees(bot.subject, worst, maker))
+        guarding.note(guards.fees(bot.subject, worst_rate(ladder, maker), maker))
 
 
 class Entrance:
@@ -226,8 +224,7 @@ def _book_outside_moves(amounts: Mapping[str, Decimal], trades: str, *, seen: in
     `seen` is how many moves there were at the look: whoever booked them meanwhile was faster.
     """
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [Lock.MOVES])
+        hold(Lock.MOVES)
         if CapitalMove.objects.count() != seen:
             return
         for coin, amount in amounts.items():

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from django.db import connection
 from django.utils import timezone
 
 from bots import store
@@ -20,7 +19,7 @@ from bots.safety import exposure
 from bots.safety.exposure import Row
 from market import ingest, series
 from market.exchange import Exchange, ExchangeError, Unresolved
-from market.locks import Lock
+from market.locks import Lock, hold
 from market.types import CLOSED, ZERO, OrderStatus, Side, Tick, plain
 from risk import gate, guards, policy
 from risk.belief import is_sound
@@ -106,8 +105,7 @@ def passed(
     """
     if not decision.place:
         return decision
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [Lock.GATE])
+    hold(Lock.GATE)
     thresholds = policy.current()
     slots = {order.client_id: ids.slot(order.client_id) for order in decision.place}
     leaving = all(slot is not None and slot.is_exit for slot in slots.values())

@@ -21,7 +21,10 @@ MINUTE = 60_000
 
 
 def venue(file, source):
-    tape = played(source) if isinstance(source, str) else source
+    return on_tape(file, played(source))
+
+
+def on_tape(file, tape):
     return Venue(tape, Account(PAIRS, RATES), Journal(file, tape.print, tape.name), COINS)
 
 
@@ -132,5 +135,5 @@ def test_a_file_from_before_prices_were_noted_goes_on_from_its_last_order(file):
 def test_a_tape_without_a_pair_that_has_open_orders_is_refused(file):
     short = Tape("short", "print", played(NEW).start, {"MNTUSDT": played(NEW).paths["MNTUSDT"]})
     with pytest.raises(JournalError, match="open orders in BTCUSDT"):
-        venue(file, short)
+        on_tape(file, short)
     assert len(venue(file, NEW).account.open["BTCUSDT"]) == 1
