@@ -50,8 +50,10 @@ class House:
             **variables,
         }
         self._log = (home / "log").open("wb")
+        # Tied to us: a bench that is stopped in the middle leaves no house behind.
+        tied = ["gridtrader/launch.py", str(int(signal.SIGTERM)), str(os.getpid()), "--"]
         self.process = subprocess.Popen(
-            [sys.executable, "manage.py", "up", "--port", str(self.port)],
+            [sys.executable, *tied, sys.executable, "manage.py", "up", "--port", str(self.port)],
             cwd=ROOT, env=self.env, stdout=self._log, stderr=subprocess.STDOUT,
         )  # fmt: skip
         self._token = ""

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from multiprocessing import Process, Queue
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 
@@ -34,6 +34,14 @@ print(json.dumps({"alerts": Alert.objects.count(), "effects": AlertEffect.object
  "configs": sorted(Bot.objects.values_list("slug", "config__version"))}))
 """
 Figures = dict[str, object]
+
+
+class Forged(NamedTuple):
+    """A flood: how it was answered (0: not at all), how many a second, and how long each took."""
+
+    statuses: dict[int, int]
+    a_second: float
+    took: list[float]
 
 
 def run() -> Iterator[Figures]:
@@ -124,13 +132,13 @@ def flood(house: House) -> Figures:
     house.call("POST", "/api/resume", {"bot": "btc-usdt"})
     until(lambda: house.resting() >= RESTING, 120)
     before = counts(house)
-    told: Queue[tuple[dict[int, int], float]] = Queue()
+    told: Queue[Forged] = Queue()
     sender = Process(target=_forge, args=(house.port, seconds, told), daemon=True)
     sender.start()
     time.sleep(seconds / 3)
     changed = [name for name, value in counts(house).items() if value != before[name]]
     killed = one(house)  # commits, cancels, is done, and is lifted again
-    statuses, rate = told.get(timeout=seconds + 60)
+    statuses, rate, took = told.get(timeout=seconds + 60)
     sender.join()
     after = counts(house)
     return {
@@ -138,6 +146,7 @@ def flood(house: House) -> Figures:
         "reached_a_second": round(rate),
         "seconds": seconds,
         "statuses": statuses,
+        "ms": spread(took),
         "changed_before_the_kill": changed,
         "alerts_stored": after["alerts"] - before["alerts"],
         "effects": after["effects"] - before["effects"],
@@ -147,13 +156,13 @@ def flood(house: House) -> Figures:
     }
 
 
-def _forge(port: int, seconds: float, told: "Queue[tuple[dict[int, int], float]]") -> None:
+def _forge(port: int, seconds: float, told: "Queue[Forged]") -> None:
     told.put(asyncio.run(_forged(port, seconds)))
 
 
-async def _forged(port: int, seconds: float) -> tuple[dict[int, int], float]:
-    """How they were answered (0: not at all), and how many a second there were."""
+async def _forged(port: int, seconds: float) -> "Forged":
     found: Counter[int] = Counter()
+    took: list[float] = []
     began = time.monotonic()
     pause = FLOOD_CONNECTIONS / FLOOD_PER_S
 
@@ -161,10 +170,12 @@ async def _forged(port: int, seconds: float) -> tuple[dict[int, int], float]:
         due = time.monotonic()
         while time.monotonic() - began < seconds:
             body = alert("x" * 40, secrets.token_hex(8), symbol="ALL", action="kill")
+            sent = time.monotonic()
             try:
                 async with session.post(f"http://127.0.0.1:{port}{PATH}", json=body) as answer:
                     await answer.read()
                     found[answer.status] += 1
+                    took.append(time.monotonic() - sent)
             except aiohttp.ClientError:
                 found[0] += 1
             due += pause
@@ -172,7 +183,7 @@ async def _forged(port: int, seconds: float) -> tuple[dict[int, int], float]:
 
     async with aiohttp.ClientSession() as session:
         await asyncio.gather(*(one_after_another(session) for _ in range(FLOOD_CONNECTIONS)))
-    return dict(found), sum(found.values()) / (time.monotonic() - began)
+    return Forged(dict(found), sum(found.values()) / (time.monotonic() - began), took)
 
 
 def counts(house: House) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""Dynamic capital: the bots that share it, what each is expected to earn, and moves by edits."""
+"""Dynamic capital: the bots that share it, what each is expected to earn, and moves by edits.
+
+A bot that shares none is rebalanced by a look: its orders are brought to what its grid wants.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -47,14 +50,18 @@ def plan(exchange: Exchange) -> Sequence[Move]:
     if len(bots) < FEWEST:
         raise NotPossible("capital moves between two bots or more that share it")
     for bot in bots:
-        if bot.state not in _AT_WORK or bot.config is None:
-            state = bot.get_state_display().lower()
-            raise NotPossible(f"{bot.name} is {state}; capital moves once it is at work")
-        if bot.next_config is not None:
-            raise NotPossible(f"{bot.name} is being edited; try again when that is done")
+        _check(bot)
     members = [_member(exchange, bot) for bot in bots]
     shares = share(members)
     return [Move(bot, m, shares[m.name]) for bot, m in zip(bots, members, strict=True)]
+
+
+def _check(bot: Bot) -> None:
+    if bot.state not in _AT_WORK or bot.config is None:
+        state = bot.get_state_display().lower()
+        raise NotPossible(f"{bot.name} is {state}; it is rebalanced once it is at work")
+    if bot.next_config is not None:
+        raise NotPossible(f"{bot.name} is being edited; try again when that is done")
 
 
 def sharing() -> Sequence[Bot]:
@@ -107,6 +114,25 @@ def tell(exchange: Exchange, moves: Sequence[Move]) -> Mapping[str, Any]:
         ],
         "moved": plain(sum((abs(move.capital - move.member.capital) for move in moves), ZERO) / 2),
     }
+
+
+def tell_alone(exchange: Exchange, bot: Bot) -> Mapping[str, Any]:
+    """The like for a bot that shares no capital: none moves, its orders come to what it wants.
+
+    Raises NotPossible while the bot is not at work, ExchangeError when the market is not known.
+    """
+    _check(bot)
+    capital = plain(bot.config.capital)
+    spent = sum((cell.cost for cell in bot.config.cells.all()), ZERO)
+    row = {
+        "bot": bot.slug,
+        "capital": capital,
+        "capital_after": capital,
+        "free": plain(max(bot.config.capital - spent, ZERO)),
+        "expected_per_day": None,
+        "edit": {"version": bot.config.version, **edits.due(exchange, bot), "coins": []},
+    }
+    return {"bots": [row], "moved": plain(ZERO)}
 
 
 @transaction.atomic

@@ -1,11 +1,11 @@
-"""Everything that changes what a bot should do: deploy, pause, resume."""
+"""Everything that changes what a bot should do: deploy, edit, pause, resume, stop, its gate."""
 
 import secrets
 import string
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +16,7 @@ from django.utils import timezone
 from bots.grid.levels import GridSpec, InvalidGrid
 from bots.grid.trailing import HOURLY
 from bots.models import Bot, GridConfig, Order
-from bots.terms import RANGE, bounds_of, check, overlaps
+from bots.terms import RANGE, bounds_of, check, overlaps, references_of
 from market.locks import Lock, hold
 from market.types import OrderStatus, Side
 from risk import audit
@@ -26,6 +26,7 @@ _ACTS = {State.PAUSED: "pause", State.RUNNING: "resume", State.STOPPING: "stop"}
 _TAG_ALPHABET = string.ascii_lowercase + string.digits
 _OF_ONE_VERSION = ("id", "version", "trailed", "began_at", "created_at", "created_by")
 _MOVED = ["state", "exit", "reason", "state_since", "news", "next_config"]
+GATE_OPEN = timedelta(minutes=60)
 _IN_FLIGHT_PATIENCE = timedelta(seconds=10)
 
 
@@ -116,6 +117,37 @@ def first_version(wish: Deployment) -> GridConfig:
         trailing_cap=wish.trailing_cap,
         trailing_hourly=wish.trailing_hourly,
     )
+
+
+@transaction.atomic
+def open_gate(bot: Bot, *, by: str, reason: str) -> Bot:
+    """Let a bot buy for an hour though the pairs it looks at are not stable.
+
+    It ends by itself. Raises NotPossible without a reason, or for a bot that looks at no pair.
+    """
+    if bot.config is None or not references_of(bot.config):
+        raise NotPossible(f"{bot.name} buys whatever other pairs do; it has no gate")
+    if not reason:
+        raise NotPossible("say why: the audit trail keeps the reason")
+    return _set_gate(bot, timezone.now() + GATE_OPEN, "gate opened", by=by, reason=reason)
+
+
+@transaction.atomic
+def heed_gate(bot: Bot, *, by: str) -> Bot:
+    """Have it look at the other pairs again. Raises NotPossible when it does."""
+    if bot.gate_open_until is None or bot.gate_open_until <= timezone.now():
+        raise NotPossible(f"{bot.name} heeds its gate already")
+    return _set_gate(bot, None, "gate heeded again", by=by)
+
+
+def _set_gate(bot: Bot, until: datetime | None, what: str, *, by: str, reason: str = "") -> Bot:
+    before = bot.gate_open_until
+    Bot.objects.filter(pk=bot.pk).update(gate_open_until=until, news=F("news") + 1)
+    bot.gate_open_until = until
+    audit.record(
+        what, bot.subject, who=by, before={"until": before}, after={"until": until}, reason=reason
+    )
+    return bot
 
 
 def _refuse(

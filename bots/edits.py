@@ -63,6 +63,26 @@ def centred(exchange: Exchange, bot: Bot) -> Mapping[str, Decimal]:
     return {"lower": low, "upper": high}
 
 
+def due(exchange: Exchange, bot: Bot) -> Report:
+    """The orders that the bot's next look leaves, cancels and places.
+
+    Raises NotPossible for a bot without cells, ExchangeError when the market is not known.
+    """
+    instrument = ingest.instrument(exchange, bot.symbol)
+    loaded = store.load(bot.config, instrument) if bot.config else None
+    if loaded is None:
+        raise NotPossible(f"{bot.name} has no orders yet: it waits for its start")
+    price = ingest.fresh_price(exchange, bot.symbol, PRICE_AGE)
+    limits = runner.limits_of(bot)
+    found = decide(loaded.grid, loaded.fills, loaded.orders, price, limits, trail=loaded.trail)
+    over = {*found.settled, *(order.client_id for order in found.cancel)}
+    return {
+        "kept": [_order(own.order) for own in loaded.orders if own.order.client_id not in over],
+        "cancelled": [_order(order) for order in found.cancel],
+        "placed": [_order(order) for order in found.place],
+    }
+
+
 def _touched(bot: Bot, to_be: GridConfig, found: Preview, maker: Decimal) -> Report:
     loaded = store.load(bot.config, found.instrument) if bot.config else None
     if loaded is None or bot.config is None:

@@ -1,7 +1,7 @@
 """What a deployment would be: the truth card on this moment's market, and who would refuse it."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
@@ -63,14 +63,33 @@ def preview(
     instrument = ingest.instrument(exchange, symbol)
     for reference in references_of(config):
         _known(exchange, reference)
-    tick = ingest.fresh_price(exchange, symbol, PRICE_AGE)
+    now = ingest.fresh_price(exchange, symbol, PRICE_AGE)
+    tick = _at_its_start(now, config, was)
     rates = fees.rates(exchange, symbol)
     trailing = trailing_of(config)
     truth = card(spec, instrument, tick.last, rates, stop_loss=config.stop_loss, trailing=trailing)
+    if tick is not now:
+        truth = replace(truth, warnings=(*truth.warnings, _waits(config, now)))
     plan = Plan(spec, instrument, rates.maker, rates.taker, trailing=trailing)
     beyond = partial(_beyond, instrument, instead_of)
     objections = [*overlaps(symbol, config, instead_of), *beyond(config)]
     return Preview(symbol, instrument, tick, plan, config.stop_loss, truth, objections, beyond)
+
+
+def _at_its_start(now: Tick, config: GridConfig, was: GridConfig | None) -> Tick:
+    """The price on which the grid will be built: its trigger's, while it has not begun."""
+    trigger = config.trigger_price
+    if trigger is None or (was is not None and was.began_at is not None):
+        return now
+    return replace(now, last=trigger, bid=trigger, ask=trigger)
+
+
+def _waits(config: GridConfig, now: Tick) -> str:
+    trigger = plain(config.trigger_price or ZERO)
+    return (
+        f"it waits until the price, {plain(now.last)} now, reaches {trigger}, and all of this is "
+        f"worked out for a start at {trigger}"
+    )
 
 
 def _beyond(

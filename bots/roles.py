@@ -19,6 +19,7 @@ class Role(StrEnum):
 
 READERS = frozenset({Role.VIEWER, Role.TRADER, Role.ADMIN})
 STEERERS = frozenset({Role.TRADER, Role.ADMIN})
+ADMINS = frozenset({Role.ADMIN})
 KILLERS = frozenset({Role.KILLER, Role.ADMIN})
 
 

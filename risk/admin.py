@@ -11,7 +11,7 @@ from market.readonly import ReadOnlyAdmin, number
 from market.types import plain
 from risk import policy
 from risk.models import AuditRow, Guard, GuardEvent, Halt, Policy
-from risk.policy import LOOSEN, NotAllowed
+from risk.policy import LOOSEN
 
 
 @admin.register(Halt)
@@ -86,7 +86,8 @@ class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]
             for name in self.changed_data
             if name in policy.thresholds() and name in found  # what is no number is told already
         }
-        before = policy.current()
+        # Locked until the change is made, so nobody moves a limit between this look and that.
+        before = Policy.objects.select_for_update().get(pk=policy.current().pk)
         looser = policy.loosened({name: getattr(before, name) for name in changed}, changed)
         if looser and not self.request.user.has_perm(LOOSEN):
             for name in looser:
@@ -127,15 +128,12 @@ class PolicyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             for name in form.changed_data
             if name in policy.thresholds()
         }
-        try:
-            policy.change(
-                wishes,
-                by=request.user.get_username(),
-                may_loosen=request.user.has_perm(LOOSEN),
-                reason=form.cleaned_data["reason"],
-            )
-        except NotAllowed as error:  # the form has asked before: somebody else was quicker
-            self.message_user(request, str(error), "ERROR")
+        policy.change(
+            wishes,
+            by=request.user.get_username(),
+            may_loosen=request.user.has_perm(LOOSEN),
+            reason=form.cleaned_data["reason"],
+        )
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
         return False

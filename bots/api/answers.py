@@ -330,7 +330,7 @@ class Share(Told):
     capital = money()
     capital_after = money()
     free = money()
-    expected_per_day = money("net grid profit as a share of capital")
+    expected_per_day = money("net grid profit as a share of capital", null=True)
     edit = Edited(allow_null=True)
 
 

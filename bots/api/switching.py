@@ -21,13 +21,12 @@ from bots.api.serializers import ResumeBody, SwitchBody
 from bots.control import NotPossible
 from bots.models import Bot
 from bots.reports import cards
-from bots.roles import Role
+from bots.roles import ADMINS
 from bots.safety import rearming
 from market.exchange import ExchangeError
 from risk import halts
 
 State = Bot.State
-_ADMINS = frozenset({Role.ADMIN})
 
 
 class Switch(APIView):
@@ -91,7 +90,7 @@ class Resume(Switch):
 
     def prepare(self, wish: dict[str, Any]) -> None:
         """Lift the kill, if one stands. Raises PermissionDenied, Conflict."""
-        if "rearm" in wish and not opens(self.request, _ADMINS):
+        if "rearm" in wish and not opens(self.request, ADMINS):
             raise PermissionDenied("rearm needs the role admin")
         if halts.killed() is None:
             return

@@ -5,6 +5,7 @@ from decimal import Decimal
 from django.db import models
 
 from bots.grid.levels import Sizing, Spacing
+from bots.grid.trailing import HOURLY
 from market.models import MoneyField
 
 RECORDED = "recorded"  # the source that is our own candles; any other is the name of a tape
@@ -47,6 +48,15 @@ class Backtest(models.Model):
     taker = models.DecimalField(max_digits=7, decimal_places=6, default=Decimal("0.001"))
     path = models.CharField(max_length=8, choices=Path, default=Path.NEAREST)
     rule = models.CharField(max_length=8, choices=Rule, default=Rule.THROUGH)
+    trailing_up = models.BooleanField(
+        default=False, help_text="follows a rising price, one cell at a time, never down"
+    )
+    trailing_cap = MoneyField(
+        null=True, blank=True, help_text="no level goes above it; empty for none"
+    )
+    trailing_hourly = models.PositiveSmallIntegerField(
+        default=HOURLY, help_text="steps up in any hour, at the most"
+    )
 
     asked_by = models.CharField(max_length=150)
     asked_at = models.DateTimeField(auto_now_add=True)

@@ -62,6 +62,9 @@ class Bot(models.Model):
     highest = MoneyField(
         null=True, blank=True, help_text="price since it was deployed, for its trailing stop"
     )
+    gate_open_until = models.DateTimeField(
+        null=True, blank=True, help_text="machine's clock: somebody lets it buy in spite of a gate"
+    )
     shares_capital = models.BooleanField(
         default=False, help_text="its capital moves between it and the other bots that share"
     )

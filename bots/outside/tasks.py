@@ -36,10 +36,14 @@ def _resume(bot: Bot, alert: Alert) -> None:
 
 
 def _rebalance(bot: Bot, alert: Alert) -> None:
-    """One move of capital for all that share it: the alert's first such bot does it for all."""
+    """One move of capital for all that share it: the alert's first such bot does it for all.
+
+    A bot that shares none looks whether its orders are what its grid wants.
+    """
     slugs = {each.slug for each in balancing.sharing()}
     if bot.slug not in slugs:
-        raise alerts.Declined("it shares no capital")
+        switches.look(bot)
+        return
     done = alert.effects.filter(bot__in=slugs, state=AlertEffect.State.APPLIED)
     if done.exists():
         return

@@ -8,7 +8,10 @@ from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
 
 from bots.backtest import tapes
+from bots.forms import MOST_HOURLY
+from bots.grid import trailing
 from bots.grid.levels import GridSpec, InvalidGrid, levels
+from bots.grid.trailing import HOURLY, Trailing
 from bots.models import RECORDED, Backtest
 
 FEWEST_GRIDS, MOST_GRIDS = 2, 200
@@ -39,11 +42,16 @@ class BacktestForm(forms.ModelForm):  # type: ignore[type-arg]
         label="Taker fee, %", initial="0.1", min_value=0, max_value=MOST_FEE, decimal_places=4
     )
 
+    trailing_hourly = forms.IntegerField(
+        label="Steps an hour", min_value=1, max_value=MOST_HOURLY, initial=HOURLY, required=False,
+        help_text="at the most, when it trails up",
+    )  # fmt: skip
+
     class Meta:
         model = Backtest
         fields = [
             "lower", "upper", "grids", "capital", "spacing", "sizing", "reserve", "maker", "taker",
-            "path", "rule",
+            "path", "rule", "trailing_up", "trailing_cap", "trailing_hourly",
         ]  # fmt: skip
         labels = {
             "lower": "Lower price",
@@ -51,6 +59,8 @@ class BacktestForm(forms.ModelForm):  # type: ignore[type-arg]
             "sizing": "Size of orders",
             "path": "Way inside a bar",
             "rule": "A fill needs",
+            "trailing_up": "Trail up",
+            "trailing_cap": "Highest level",
         }
 
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as Django's own
@@ -73,6 +83,9 @@ class BacktestForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean_taker(self) -> Decimal:
         share: Decimal = self.cleaned_data["taker"] / PERCENT
         return share
+
+    def clean_trailing_hourly(self) -> int:
+        return self.cleaned_data["trailing_hourly"] or HOURLY
 
     def clean(self) -> dict[str, Any]:
         """Check what concerns several fields, the grid by the engine's own rules."""
@@ -97,6 +110,10 @@ class BacktestForm(forms.ModelForm):  # type: ignore[type-arg]
         spec = GridSpec.of(found)
         try:
             levels(spec, tapes.pair_of(found["candles"].partition(":")[2]))
+            if found["trailing_up"]:
+                trailing.check(spec, Trailing(cap=found["trailing_cap"]))
+            elif found["trailing_cap"] is not None:
+                self.add_error("trailing_cap", "a cap is for a grid that trails up")
         except InvalidGrid as error:
             self.add_error(error.field if error.field in self.fields else None, str(error))
         except tapes.NoSource as error:

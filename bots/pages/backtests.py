@@ -23,6 +23,7 @@ FIELDS = (
     ("The prices", ("candles", "first_day", "last_day")),
     ("The grid", ("lower", "upper", "grids", "spacing")),
     ("The money", ("capital", "sizing", "reserve")),
+    ("Following a rising price", ("trailing_up", "trailing_cap", "trailing_hourly")),
     ("The rules", ("maker", "taker", "path", "rule")),
 )
 State = Backtest.State
@@ -82,8 +83,10 @@ def _initial(grid: Any) -> dict[str, Any]:  # noqa: ANN401 - a GridConfig or a B
     numbers = {
         name: plain(getattr(grid, name)) for name in ("lower", "upper", "capital", "reserve")
     }
-    others = {name: getattr(grid, name) for name in ("grids", "spacing", "sizing")}
-    return numbers | others
+    if grid.trailing_cap is not None:
+        numbers["trailing_cap"] = plain(grid.trailing_cap)
+    others = ("grids", "spacing", "sizing", "trailing_up", "trailing_hourly")
+    return numbers | {name: getattr(grid, name) for name in others}
 
 
 @for_readers

@@ -11,6 +11,8 @@ from bots import control
 from bots.models import Bot
 from bots.pages.shell import bot_named, for_readers, for_steerers, frame
 from bots.reports import account, cards, charts, guards, history, profit, rungs, standing
+from bots.reports.plots import Figure
+from bots.safety.guarding import gates_of, is_gate_open
 from bots.switches import look
 
 LATEST_FILLS = 12
@@ -29,18 +31,27 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
     bot = bot_named(slug)
     context = frame(request)
     card = context["state"]["bots"][slug]
+    every = rungs.levels(bot, card)
+    levels = every if _wants_all(request) else rungs.near(every)
     context |= {
         "bot": bot,
         "card": card,
-        "levels": rungs.levels(bot, card),
+        "levels": levels,
+        "folded": len(every) - len(levels),
+        "is_whole": _wants_all(request) and len(every) > rungs.MOST_LEVELS,
         "trips": rungs.round_trips(bot),
         "guards": guards.of_bot(bot),
+        "has_gate": bool(gates_of(bot)),
+        "is_gate_open": is_gate_open(bot),
         "versions": rungs.versions(bot),
         "standing": standing.of_bot(bot),
         "heat": account.fills_by_hour(bot),
         "latest": _latest_fills(bot, card),
         "course": profit.course(bot)[-1:],
         "windows": _windows(request),
+        "shapes": [
+            (shape, shape.capitalize(), shape == _shape(request)) for shape in charts.SHAPES
+        ],
         "may_stop": bot.state in STOPPABLE,
     }
     return render(request, "bot.html", context)
@@ -64,18 +75,43 @@ def _hours(request: HttpRequest) -> int:
     return int(text)
 
 
+def _shape(request: HttpRequest) -> str:
+    """How the price is to be drawn. Raises Http404."""
+    text = request.GET.get("as", charts.SHAPES[0])
+    if text not in charts.SHAPES:
+        raise Http404(f"as: accepted are {', '.join(charts.SHAPES)}")
+    return text
+
+
+def _wants_all(request: HttpRequest) -> bool:
+    """Whether many levels are not to be folded. Raises Http404."""
+    text = request.GET.get("levels", "near")
+    if text not in {"near", "all"}:
+        raise Http404("levels: accepted are near, all")
+    return text == "all"
+
+
 @for_readers
 @require_safe
 def figure(request: HttpRequest, slug: str, name: str) -> JsonResponse:
     """One figure of the page, as Plotly reads it."""
     bot = bot_named(slug)
     if name == "ladder":
-        return JsonResponse(charts.ladder(bot, cards.card(bot), _hours(request)))
+        return JsonResponse(_ladder(request, bot))
     if name == "earnings":
         return JsonResponse(charts.earnings(bot))
     if name == "latency":
         return JsonResponse(charts.latency(bot))
     raise Http404(f"no figure is named {name}")
+
+
+def _ladder(request: HttpRequest, bot: Bot) -> Figure:
+    card = cards.card(bot)
+    rows = rungs.levels(bot, card)
+    levels = [row["price"] for row in (rows if _wants_all(request) else rungs.near(rows))]
+    if not levels:
+        return {"data": [], "layout": {}, "said": "", "empty": "No cells yet."}
+    return charts.ladder(bot, card, levels, _hours(request), _shape(request))
 
 
 @for_steerers

@@ -143,6 +143,9 @@ def _tried(run: Backtest) -> dict[str, Any]:
         "capital": plain(run.capital),
         "sizing": run.sizing,
         "reserve": plain(run.reserve),
+        "trailing_up": run.trailing_up,
+        "trailing_cap": "" if run.trailing_cap is None else plain(run.trailing_cap),
+        "trailing_hourly": run.trailing_hourly,
     }
 
 

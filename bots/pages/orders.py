@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import replace
 from urllib.parse import urlencode
 
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
@@ -18,6 +18,7 @@ from integrations.models import LegacyTrade
 from market.types import Side
 
 TABS = (("resting", "Resting orders"), ("fills", "Fills"), ("trips", "Round trips"))
+CELL_DIGITS = 4  # a grid has at most a thousand cells
 LEGACY = ("legacy", "Legacy trades")  # shown once some were imported
 
 
@@ -31,7 +32,7 @@ def page(request: HttpRequest) -> HttpResponse:
     ticks = {slug: card["tick"] for slug, card in context["state"]["bots"].items()}
     context |= {
         "tab": name,
-        "tabs": [(key, words, _query(key, Wish(wish.bot, wish.side))) for key, words in _tabs()],
+        "tabs": [(key, words, _query(key, replace(wish, before=None))) for key, words in _tabs()],
         "rows": [{**row, "tick": ticks.get(row["bot"], "")} for row in found.rows],
         "older": found.older and _query(name, wish, before=found.older),
         "newest": _query(name, wish) if wish.before is not None else "",
@@ -65,7 +66,7 @@ def _asked(request: HttpRequest) -> tuple[str, Wish]:
     """What the address asks for. Raises Http404 for what does not exist."""
     name = request.GET.get("tab", "resting")
     side, bot = request.GET.get("side", ""), request.GET.get("bot", "")
-    before = request.GET.get("before", "")
+    before, cell = request.GET.get("before", ""), request.GET.get("cell", "")
     if name not in KINDS:
         raise Http404(f"tab: accepted are {', '.join(KINDS)}")
     if side and side not in list(Side):
@@ -74,12 +75,14 @@ def _asked(request: HttpRequest) -> tuple[str, Wish]:
         raise Http404(f"no bot is named {bot}")
     if before and not (before.isascii() and before.isdigit() and len(before) < 19):  # noqa: PLR2004 - bigint
         raise Http404("before: the number of a row is accepted")
-    return name, Wish(bot, side, int(before) if before else None)
+    if cell and not (cell.isascii() and cell.isdigit() and len(cell) <= CELL_DIGITS):
+        raise Http404("cell: the number of a cell is accepted")
+    return name, Wish(bot, side, int(before) if before else None, int(cell) if cell else None)
 
 
 def _query(name: str, wish: Wish, *, before: int | None = None) -> str:
-    given: dict[str, Any] = {"tab": name, "bot": wish.bot, "side": wish.side, "before": before}
-    return urlencode({key: value for key, value in given.items() if value})
+    given = {"tab": name, "bot": wish.bot, "side": wish.side, "cell": wish.cell, "before": before}
+    return urlencode({key: value for key, value in given.items() if value not in {"", None}})
 
 
 def _lines(name: str, wish: Wish) -> Iterator[str]:

@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404
 
 from bots.models import Bot
 from bots.reports import cards
-from bots.roles import KILLERS, READERS, STEERERS, Role, roles_of
+from bots.roles import ADMINS, KILLERS, READERS, STEERERS, Role, roles_of
 
 View = Callable[..., HttpResponseBase]
 
@@ -47,6 +47,18 @@ def for_steerers(view: View) -> View:
     return guarded
 
 
+def for_admins(view: View) -> View:
+    """A page for those who may loosen what keeps bots safe."""
+
+    @login_required
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # noqa: ANN401
+        demand(request, ADMINS)
+        return view(request, *args, **kwargs)
+
+    return guarded
+
+
 def page_state(state: dict[str, Any]) -> dict[str, Any]:
     """The dashboard's state as templates address it: bots by slug, fills with their pair's tick."""
     bots = {card["slug"]: card for card in state["bots"]}
@@ -61,6 +73,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "state": page_state(cards.dashboard()),
         "nothing": {},  # a row that the browser copies has no values yet
         "may_steer": not STEERERS.isdisjoint(mine),
+        "may_loosen": not ADMINS.isdisjoint(mine),
         "may_kill": not KILLERS.isdisjoint(mine),
     }
 

@@ -44,6 +44,8 @@ def told(row: Backtest) -> Row:
         "lower": plain(row.lower),
         "upper": plain(row.upper),
         "grids": row.grids,
+        "trails": row.trailing_up,
+        "shifts": found.get("shifts"),
         "spacing": row.spacing,
         "capital": plain(row.capital),
         "asked_at": iso(row.asked_at),

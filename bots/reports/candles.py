@@ -50,19 +50,7 @@ def figure(symbol: str, interval: str) -> Report:
     """The bars as Plotly reads them; a bar that is missing leaves its place empty."""
     found = bars(symbol, interval)
     return {
-        "data": [
-            {
-                "type": "candlestick",
-                "name": symbol,
-                "x": [plots.iso(moment(bar.time)) for bar in found],
-                **{
-                    name: [plain(getattr(bar, name)) for bar in found]
-                    for name in ("open", "high", "low", "close")
-                },
-                "increasing": {"line": {"color": "--up", "width": 1}},
-                "decreasing": {"line": {"color": "--down", "width": 1}, "fillcolor": "--down"},
-            }
-        ],
+        "data": [plots.candles(symbol, found)],
         "layout": {
             **plots.layout(),
             "margin": {"l": 0, "r": 76, "t": 12, "b": 28},

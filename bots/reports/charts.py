@@ -22,6 +22,8 @@ from risk.models import LatencySample
 
 WINDOWS = {6: "1", 24: "5", 168: "30"}  # hours shown: interval of the bars
 USUAL_WINDOW = 24
+CANDLES = "candles"
+SHAPES = ("line", CANDLES)
 MOST_FILLS = 400  # markers of the newest; more would hide the path
 LATENCY_HOURS = 24
 MOST_SAMPLES = 5_000
@@ -31,8 +33,13 @@ LATENCY_TARGET_MS = 500
 Card = dict[str, Any]
 
 
-def ladder(bot: Bot, card: Card, hours: int = USUAL_WINDOW) -> Figure:
-    """F1: the price between the levels of the grid, with its fills. KeyError: no such window."""
+def ladder(
+    bot: Bot, card: Card, levels: Sequence[str], hours: int = USUAL_WINDOW, shape: str = "line"
+) -> Figure:
+    """F1: the price between these levels of the grid, highest first, with its fills.
+
+    The price is drawn as a line or as candles (`SHAPES`). KeyError: no such window.
+    """
     price = Price.objects.filter(symbol=bot.symbol).first()
     now = price.time if price else timezone.now()
     since = now - timedelta(hours=hours)
@@ -43,7 +50,9 @@ def ladder(bot: Bot, card: Card, hours: int = USUAL_WINDOW) -> Figure:
     fills = list(Fill.objects.filter(bot=bot, time__gt=since).order_by("-time")[:MOST_FILLS])
     return {
         "data": [
-            plots.line("Price", path, "--accent-ink", width=1.75),
+            plots.candles("Price", bars)
+            if shape == CANDLES
+            else plots.line("Price", path, "--accent-ink", width=1.75),
             _marks("Buy filled", fills, Side.BUY, "triangle-down", "--buy"),
             _marks("Sell filled", fills, Side.SELL, "triangle-up", "--sell"),
             _now(path[-1:], card["tick"]),
@@ -55,11 +64,17 @@ def ladder(bot: Bot, card: Card, hours: int = USUAL_WINDOW) -> Figure:
                 **plots.axis(),
                 "side": "top",
                 "range": [iso(since), iso(now + _room(hours))],
+                "rangeslider": {"visible": False},
             },
-            "yaxis": {**plots.axis(), **_price_axis(card), "visible": False, "fixedrange": True},
-            "shapes": _level_lines(card),
+            "yaxis": {
+                **plots.axis(),
+                **_price_axis(card, levels),
+                "visible": False,
+                "fixedrange": True,
+            },
+            "shapes": _level_lines(card, levels),
         },
-        "said": f"Price of {bot.name} over {hours} hours against {len(card['cells'])} grid cells",
+        "said": f"Price of {bot.name} over {hours} hours against {len(levels)} levels",
     }
 
 
@@ -150,27 +165,25 @@ def _room(hours: int) -> timedelta:
     return timedelta(hours=hours) / 24
 
 
-def _price_axis(card: Card) -> Figure:
+def _price_axis(card: Card, levels: Sequence[str]) -> Figure:
     """An axis on which levels stand one row apart, half a row beyond the first and the last."""
-    lower, upper = Decimal(card["range"]["lower"]), Decimal(card["range"]["upper"])
-    grids = card["range"]["grids"]
+    lower, upper = Decimal(levels[-1]), Decimal(levels[0])
+    gaps = len(levels) - 1
     if card["range"]["spacing"] == "arithmetic":
-        half = (upper - lower) / grids / 2
+        half = (upper - lower) / gaps / 2
         return {"type": "linear", "range": [plain(lower - half), plain(upper + half)]}
-    half = (upper / lower).log10() / grids / 2
+    half = (upper / lower).log10() / gaps / 2
     ends = (lower.log10() - half, upper.log10() + half)
     return {"type": "log", "range": [plain(round(end, 12)) for end in ends]}
 
 
-def _level_lines(card: Card) -> list[Figure]:
+def _level_lines(card: Card, levels: Sequence[str]) -> list[Figure]:
     """A line for each level in the manner of the order that it carries."""
     kinds = {
         cell["price"]: "held" if cell["status"] == "withheld" else cell["wants"].lower()
         for cell in card["cells"]
         if cell["wants"] and cell["status"] != "none"
     }
-    prices = [cell["low"] for cell in card["cells"]]
-    prices += [cell["high"] for cell in card["cells"][-1:]]
     styles = {
         "buy": ("--buy", "2px 3px"),
         "sell": ("--sell", "2px 3px"),
@@ -178,7 +191,7 @@ def _level_lines(card: Card) -> list[Figure]:
         "bare": ("--line", "solid"),
     }
     lines = []
-    for price in prices:
+    for price in reversed(levels):
         colour, dash = styles[kinds.get(price, "bare")]
         lines.append(plots.level(price, colour, dash, opacity=0.55))
     return lines

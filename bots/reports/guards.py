@@ -13,7 +13,7 @@ from django.utils import timezone
 from bots.models import Bot
 from bots.reports import risk
 from bots.reports.history import iso
-from bots.safety.guarding import BTC_FILTERED, subjects_of
+from bots.safety.guarding import BTC_FILTERED, gates_of, subjects_of
 from market.models import Instrument
 from market.types import plain
 from risk import catalogue, policy
@@ -109,7 +109,7 @@ def _urgency(row: Row) -> tuple[int, Decimal]:
 def of_bot(bot: Bot) -> list[Row]:
     """What watches over one bot: its own guards, its pair's, and those of the whole account."""
     called = names()
-    found = Guard.objects.filter(subject__in=[*subjects_of(bot), ALL])
+    found = Guard.objects.filter(subject__in={*subjects_of(bot), *gates_of(bot), ALL})
     rows = [guard_row(guard, called) for guard in found]
     return sorted(rows, key=lambda row: (-_SEVERITY.index(row["state"]), _place(row["name"])))
 

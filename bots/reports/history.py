@@ -4,7 +4,7 @@ Money and prices are plain decimal texts, times ISO 8601 UTC.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -25,11 +25,12 @@ Closed = Mapping[tuple[int, int, int], RoundTrip]
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """Which rows: of one bot, of one side, and older than a row."""
+    """Which rows: of one bot, of one side, of one cell, and older than a row."""
 
     bot: str = ""
     side: str = ""
     before: int | None = None
+    cell: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class Kind:
     columns: Sequence[str]
     has_sides: bool = True
     has_bots: bool = True
+    cell: str = "cell"  # where the number of its cell stands; "" where there is none
 
 
 def latest_fills(count: int, bot: Bot | None = None) -> list[Row]:
@@ -163,6 +165,7 @@ KINDS = {
         tell_fills,
         ("id", "time", "bot", "symbol", "cell", "side", "price", "quantity", "fee", "fee_coin",
          "profit"),
+        cell="order__cell",
     ),
     "trips": Kind(
         lambda: RoundTrip.objects.select_related("bot", "config"),
@@ -177,6 +180,7 @@ KINDS = {
         ("time", "title", "symbol", "side", *_LEGACY_AMOUNTS),
         has_sides=False,
         has_bots=False,
+        cell="",
     ),
 }  # fmt: skip
 
@@ -195,7 +199,7 @@ def lines(name: str, wish: Wish) -> Iterator[Sequence[str]]:
     yield kind.columns
     before = wish.before
     while True:
-        chunk = page(name, Wish(wish.bot, wish.side, before), CHUNK)
+        chunk = page(name, replace(wish, before=before), CHUNK)
         for row in chunk.rows:
             yield ["" if row[column] is None else str(row[column]) for column in kind.columns]
         if chunk.older is None:
@@ -209,6 +213,8 @@ def _filtered(kind: Kind, wish: Wish) -> "QuerySet[Any]":
         rows = rows.filter(bot__slug=wish.bot)
     if wish.side and kind.has_sides:
         rows = rows.filter(side=wish.side)
+    if wish.cell is not None and kind.cell:
+        rows = rows.filter(**{kind.cell: wish.cell})
     return rows if wish.before is None else rows.filter(pk__lt=wish.before)
 
 

@@ -3,9 +3,11 @@
 Colours are names of design tokens ("--buy"); the browser resolves them for the theme it shows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
+
+from market.types import Candle, moment, plain
 
 Figure = dict[str, Any]
 
@@ -29,6 +31,22 @@ def line(
         "line": {"color": colour, "width": width, "dash": dash},
         "hovertemplate": "%{y}<extra>" + name + "</extra>",
         **more,
+    }
+
+
+def candles(name: str, bars: Iterable[Candle]) -> Figure:
+    """Bars as candlesticks; one that is missing leaves its place empty."""
+    found = list(bars)
+    return {
+        "type": "candlestick",
+        "name": name,
+        "x": [iso(moment(bar.time)) for bar in found],
+        **{
+            field: [plain(getattr(bar, field)) for bar in found]
+            for field in ("open", "high", "low", "close")
+        },
+        "increasing": {"line": {"color": "--up", "width": 1}},
+        "decreasing": {"line": {"color": "--down", "width": 1}, "fillcolor": "--down"},
     }
 
 

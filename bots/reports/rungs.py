@@ -11,6 +11,7 @@ from bots.reports.history import iso, trip_row
 from market.types import ZERO, plain
 
 LATEST_TRIPS = 12
+MOST_LEVELS = 30  # shown at once: more are folded
 Row = dict[str, Any]
 Card = dict[str, Any]
 
@@ -36,12 +37,23 @@ def levels(bot: Bot, card: Card) -> list[Row]:
                 "price": price,
                 "orders": orders,
                 "kind": _kind(orders),
+                "sells_of": cells[number - 1]["cell"] if number else None,
                 "profit": None if profit is None else plain(profit),
                 "bar": 0 if profit is None else max(0, round(100 * profit / most)),
                 "is_last_below": _is_last_below(card, prices, number),
             }
         )
     return rows[::-1]
+
+
+def near(rows: Sequence[Row], most: int = MOST_LEVELS) -> Sequence[Row]:
+    """Of many levels those around the price; `rows` as `levels` tells them."""
+    if len(rows) <= most:
+        return rows
+    lowest = len(rows) - 1
+    here = next((i for i, row in enumerate(rows) if row["is_last_below"]), lowest)
+    start = min(max(0, here - most // 2), len(rows) - most)
+    return rows[start : start + most]
 
 
 def _around(cells: Sequence[Card], number: int) -> Sequence[Card]:

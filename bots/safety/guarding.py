@@ -24,10 +24,18 @@ _LOUD = {Level.TRIPPED: logging.CRITICAL, Level.WARNING: logging.WARNING}
 
 def subjects_of(bot: Bot) -> list[str]:
     """The subjects whose halts and gates concern a bot."""
-    found = [bot.subject, f"pair:{bot.symbol}"]
-    if bot.config is not None:
-        found += [gate_of(reference) for reference in references_of(bot.config)]
-    return found
+    gates = [] if is_gate_open(bot) else gates_of(bot)
+    return [bot.subject, f"pair:{bot.symbol}", *gates]
+
+
+def gates_of(bot: Bot) -> list[str]:
+    """The subjects of the pairs that must be stable for it to buy, heeded or not."""
+    return [] if bot.config is None else [gate_of(name) for name in references_of(bot.config)]
+
+
+def is_gate_open(bot: Bot) -> bool:
+    """Whether somebody lets it buy whatever these pairs do."""
+    return bot.gate_open_until is not None and timezone.now() < bot.gate_open_until
 
 
 def gate_of(reference: str) -> str:

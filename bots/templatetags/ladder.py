@@ -163,7 +163,8 @@ def grid_ladder(card: Card, levels: Sequence[Mapping[str, Any]]) -> SafeString:
         points = [price for _, price in card["spark"]]
         if card["price"]:
             points.append(card["price"]["last"])
-        drawn.append(("spark", _row_path(points, card, height)))
+        ends = levels[-1]["price"], levels[0]["price"]
+        drawn.append(("spark", _row_path(points, card, ends, height)))
     shapes = format_html_join("", '<path class="{}" d="{}"/>', drawn)
     return format_html(
         '<svg class="mini grid-picture" viewBox="0 0 1000 {}" preserveAspectRatio="none" '
@@ -175,8 +176,8 @@ def grid_ladder(card: Card, levels: Sequence[Mapping[str, Any]]) -> SafeString:
     )
 
 
-def _row_path(points: Sequence[str], card: Card, height: int) -> str:
-    """A path on the scale on which the grid's levels are one row apart."""
+def _row_path(points: Sequence[str], card: Card, ends: tuple[str, str], height: int) -> str:
+    """A path on the scale on which levels are one row apart, from the lowest to the highest."""
     if len(points) < 2:  # noqa: PLR2004 - one point is no path
         return ""
     linear = card["range"]["spacing"] == "arithmetic"
@@ -184,7 +185,7 @@ def _row_path(points: Sequence[str], card: Card, height: int) -> str:
     def on_axis(price: str) -> Decimal:
         return read(price) if linear else read(price).ln()
 
-    low, high = on_axis(card["range"]["lower"]), on_axis(card["range"]["upper"])
+    low, high = map(on_axis, ends)
     inner = height - ROW
     step = Decimal(960) / (len(points) - 1)
     spots = (

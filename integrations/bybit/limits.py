@@ -83,8 +83,13 @@ class Limits:
             time.sleep(max(wait, 0.001))
 
     def heard(self, endpoint: str, limit: int, remaining: int) -> None:
-        """Bybit's own count, from the headers: brake while somebody else uses the account too."""
+        """Bybit's own count, from the headers: brake while somebody else uses the account too.
+
+        Cancels are not braked: one that comes too early costs nothing, a late one may cost money.
+        """
         pool = POOLS.get(endpoint, READS)
+        if pool.is_cancel:
+            return
         margin = limit - limit * pool.capacity // pool.per_second
         if remaining < margin:
             self._tell(lambda to: to.rest(pool, self._window * (margin - remaining) / margin))

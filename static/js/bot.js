@@ -1,7 +1,8 @@
 // A bot's page: its figures, and its tables kept fresh from the server's own page.
 
 import "./dialog.js";
-import { show } from "./figures.js";
+import { choose, show } from "./figures.js";
+import { markable } from "./levels.js";
 import { renewer } from "./parts.js";
 
 const slug = document.querySelector(".state-chip").dataset.of;
@@ -9,15 +10,8 @@ const slug = document.querySelector(".state-chip").dataset.of;
 const figures = show(document.querySelectorAll("[data-figure]"));
 const soon = renewer(() => figures.refresh());
 
-for (const link of document.querySelectorAll("[data-hours]")) {
-  link.addEventListener("click", (event) => {
-    event.preventDefault();
-    for (const other of document.querySelectorAll("[data-hours]")) other.toggleAttribute("aria-current", other === link);
-    link.setAttribute("aria-current", "true");
-    history.replaceState(null, "", link.href);
-    figures.refresh();
-  });
-}
+choose(figures);
+markable(document.querySelector(".level-table"), document.querySelector('[data-kind="ladder"]'));
 
 document.addEventListener("frame", ({ detail: { type, data } }) => {
   if (type === "tick" && data.bot === slug) figures.price(data.last, data.time);

@@ -24,7 +24,7 @@ const open = async (opener) => {
     dialog.close();
   });
   dialog.showModal();
-  (form.elements.word ?? dialog.querySelector("[data-go]") ?? dialog.querySelector("[data-close]")).focus();
+  (form.elements.word ?? form.elements.reason ?? dialog.querySelector("[data-go]") ?? dialog.querySelector("[data-close]")).focus();
 };
 
 document.addEventListener("click", (event) => {

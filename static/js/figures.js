@@ -28,9 +28,26 @@ const coloured = (value, style) => {
   return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, coloured(part, style)]));
 };
 
+// A figure is asked for as the page was, where the page offers a choice for it.
 const address = (box) => {
-  const hours = new URLSearchParams(location.search).get("hours");
-  return box.closest("section")?.querySelector("[data-hours]") && hours ? `${box.dataset.figure}?hours=${hours}` : box.dataset.figure;
+  const asked = new URLSearchParams(location.search);
+  for (const name of [...asked.keys()]) if (!box.closest("section")?.querySelector(`[href*="${name}="]`)) asked.delete(name);
+  return asked.size ? `${box.dataset.figure}?${asked}` : box.dataset.figure;
+};
+
+// Links that only choose how figures are drawn do so without a new page.
+export const choose = (figures) => {
+  for (const link of document.querySelectorAll("[data-asks]")) {
+    link.addEventListener("click", (event) => {
+      event.preventDefault();
+      const { asks, value } = link.dataset, place = new URL(location.href);
+      place.searchParams.set(asks, value);
+      history.replaceState(null, "", place);
+      for (const other of document.querySelectorAll(`[data-asks="${asks}"]`)) other.removeAttribute("aria-current");
+      link.setAttribute("aria-current", "true");
+      figures.refresh();
+    });
+  }
 };
 
 const draw = async (box) => {

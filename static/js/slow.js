@@ -1,7 +1,7 @@
 // What the dashboard shows of slow things: its chart, targets, guards and fills by hour.
 
 import "./dialog.js";
-import { show } from "./figures.js";
+import { choose, show } from "./figures.js";
 import { renewer } from "./parts.js";
 
 const EVERY_MS = 20000;
@@ -12,13 +12,5 @@ export const begin = (boxes) => {
   setInterval(() => {
     if (document.visibilityState === "visible") soon();
   }, EVERY_MS);
-  for (const link of document.querySelectorAll("[data-hours]")) {
-    link.addEventListener("click", (event) => {
-      event.preventDefault();
-      for (const other of document.querySelectorAll("[data-hours]")) other.removeAttribute("aria-current");
-      link.setAttribute("aria-current", "true");
-      history.replaceState(null, "", link.href);
-      figures.refresh();
-    });
-  }
+  choose(figures);
 };

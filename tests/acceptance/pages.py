@@ -93,6 +93,8 @@ def _pages(one: int, other: int) -> list[Place]:
         Place("dashboard-unfolded", "/", unfold),
         Place("bot-btc", "/bots/btc-usdt/"),
         Place("bot-pepe", "/bots/pepe-usdt/", unfold),
+        Place("bot-candles", "/bots/doge-usdt/?as=candles&hours=6"),
+        Place("gate-dialog", "/bots/pepe-usdt/", press("Open the gate…")),
         Place("stop-dialog", "/bots/btc-usdt/", press("Stop…")),
         Place("stop", "/bots/mnt-usdt/stop/"),
         Place("edit", "/bots/btc-usdt/edit/", changed),

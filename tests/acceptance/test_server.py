@@ -1,4 +1,4 @@
-"""Checks 22 to 25: one number everywhere, times in other zones, and how fast the server is."""
+"""Checks 21 to 25: one number everywhere, times in other zones, and how fast the server is."""
 
 import csv
 import io
@@ -17,6 +17,7 @@ from playwright.sync_api import Page, expect
 from bots.reports import cards
 from tests.acceptance.checks import Note
 from tests.acceptance.conftest import Enter, p95
+from tests.browser import test_pages
 from tests.browser.conftest import in_a_thread
 from tests.browser.house import quote
 from tests.browser.venue import Venue
@@ -62,6 +63,12 @@ def test_times_follow_the_zone(venue: Venue, log_in: Enter, measured: Note) -> N
     times = [row["time"] for row in csv.DictReader(io.StringIO(file))]
     measured(f"{count} times on 5 pages; {len(times)} rows in UTC")
     assert all(each.endswith("Z") for each in times)
+
+
+@pytest.mark.check(21)
+def test_numbers_have_the_same_texts(log_in: Callable[..., Page], measured: Note) -> None:
+    test_pages.test_the_browser_writes_numbers_as_the_templates_do(log_in)
+    measured(f"{len(test_pages.VECTORS)} vectors")
 
 
 @pytest.mark.check(23)

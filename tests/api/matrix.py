@@ -7,10 +7,9 @@ what everybody else is answered. Routes without a row fail tests/api/test_matrix
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bots.roles import KILLERS, READERS, STEERERS, Role
+from bots.roles import ADMINS, KILLERS, READERS, STEERERS, Role
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
-ADMINS = frozenset({Role.ADMIN})
 EVERYBODY = frozenset(Role)
 
 
@@ -163,6 +162,7 @@ PAGES: Rows = {
     "bots/<slug:slug>/stop/": steers(POST=400),
     "bots/<slug:slug>/recentre/": steers(POST=400),
     "bots/<slug:slug>/edit/": steers(POST=400),
+    "bots/<slug:slug>/gate/": Row(ADMINS, {"GET": 200, "POST": 400}, 302),  # it has none
     "figures/equity/": page(),
     "rebalance/": steers(POST=409),
     "pause/": steers(POST=302),

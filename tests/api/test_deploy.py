@@ -53,6 +53,17 @@ def test_a_dry_run_tells_the_truth_and_does_nothing(trader: APIClient) -> None:
     assert not Bot.objects.exists()
 
 
+def test_the_truth_about_a_grid_that_waits_stands_on_its_trigger_price(trader: APIClient) -> None:
+    """At its start at the upper end every cell is below the price, so none begins with coins."""
+    card = deploy(trader, dry_run=True, trigger_price="99000").json()
+    assert card["price"] == "99000"
+    assert {cell["starts"] for cell in card["cells"]} == {"empty"}
+    assert {order["side"] for order in card["orders"]} == {"Buy"}
+    assert any("97000 now, reaches 99000" in warning for warning in card["warnings"])
+    now = deploy(trader, dry_run=True).json()
+    assert {cell["starts"] for cell in now["cells"]} == {"empty", "holding"}
+
+
 def test_the_truth_stands_on_the_accounts_own_fee_rates(
     trader: APIClient, simulator: RunningSimulator
 ) -> None:

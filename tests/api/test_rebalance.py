@@ -129,13 +129,40 @@ def test_without_a_record_nothing_is_compared(trader: APIClient) -> None:
     assert "minutes of DOGEUSDT are on record" in answer.json()["error"]["message"]
 
 
-def test_a_bot_that_shares_nothing_and_a_viewer_are_refused(
-    trader: APIClient, caller: Caller
-) -> None:
+def test_an_unknown_bot_and_a_viewer_are_refused(trader: APIClient, caller: Caller) -> None:
     answer = rebalance(trader, bot="btc-usdt")
     assert answer.status_code == 404
-    assert "accepted: doge-usdt, pepe-usdt" in answer.json()["error"]["fields"]["bot"][0]
+    assert "the bots: doge-usdt, pepe-usdt" in answer.json()["error"]["message"]
     assert rebalance(caller(Role.VIEWER)).status_code == 403
+
+
+def test_a_bot_that_shares_nothing_brings_its_orders_to_its_plan(
+    trader: APIClient, exchange: Gateway
+) -> None:
+    Bot.objects.filter(slug="doge-usdt").update(shares_capital=False)
+    quiet = rebalance(trader, bot="doge-usdt", dry_run=True).json()["bots"][0]
+    assert (quiet["edit"]["cancelled"], quiet["edit"]["placed"]) == ([], [])
+    assert len(quiet["edit"]["kept"]) == 18
+    assert (quiet["capital"], quiet["capital_after"]) == ("1500", "1500")
+
+    Bot.objects.filter(slug="doge-usdt").update(state=Bot.State.PAUSED)
+    due = rebalance(trader, bot="doge-usdt", dry_run=True).json()["bots"][0]["edit"]
+    buys = [order for order in quiet["edit"]["kept"] if order["side"] == "Buy"]
+    assert buys
+    assert due["cancelled"] == buys
+    before = len(exchange.open_orders())
+    told = rebalance(trader, bot="doge-usdt").json()
+    assert (told["dry_run"], told["moved"]) == (False, "0")
+    for _ in range(3):
+        _look(exchange)
+    assert len(exchange.open_orders()) == before - len(buys)
+
+
+def test_a_bot_that_is_not_at_work_is_not_rebalanced(trader: APIClient) -> None:
+    Bot.objects.filter(slug="doge-usdt").update(shares_capital=False, state=Bot.State.STOPPED)
+    answer = rebalance(trader, bot="doge-usdt")
+    assert answer.status_code == 409
+    assert "doge-usdt is stopped" in answer.json()["error"]["message"]
 
 
 def test_an_alert_moves_capital_once_for_all_that_share(
@@ -153,7 +180,7 @@ def test_an_alert_moves_capital_once_for_all_that_share(
     assert (again.state, "cooldown" in again.reason) == (Alert.State.IGNORED, True)
 
 
-def test_an_alert_moves_no_capital_under_a_halt_and_none_that_is_not_shared(
+def test_an_alert_moves_none_under_a_halt_nor_for_a_bot_that_shares_none(
     lively: None, exchange: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tasks, "_exchange", exchange)
@@ -161,5 +188,5 @@ def test_an_alert_moves_no_capital_under_a_halt_and_none_that_is_not_shared(
     assert "an alert lifts no halt" in apply("rebalance", "DOGEUSDT").reason
     Halt.objects.all().delete()
     Bot.objects.update(shares_capital=False)
-    assert apply("rebalance", "DOGEUSDT").reason == "doge-usdt: it shares no capital"
+    assert apply("rebalance", "DOGEUSDT").reason == "doge-usdt: rebalance done"
     assert not AuditRow.objects.filter(what="capital moved").exists()

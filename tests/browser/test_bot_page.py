@@ -16,6 +16,7 @@ from bots.reports import cards, profit
 from market.types import Side
 from tests.browser.house import fill, nearest, run_all
 from tests.browser.venue import START, Venue
+from tests.system.stack import until
 
 Enter = Callable[..., Page]
 Elsewhere = Callable[..., Any]
@@ -65,6 +66,41 @@ def test_levels_and_lines_stand_at_the_same_height(page: Page, complaints: list[
         )
         assert len(off) == len(cards.card(Bot.objects.get(slug=slug))["cells"]) + 1
         assert max(off) < 2, (slug, off)
+    assert complaints == []
+
+
+def test_a_row_makes_its_level_and_its_fills_stand_out(page: Page, complaints: list[str]) -> None:
+    page.goto("/bots/btc-usdt/")
+    drawn(page, "ladder")
+    row = page.locator("[data-level-number]").nth(3)
+    price = row.locator('[data-field="price"]').get_attribute("data-raw")
+    row.hover()
+    expect(row).to_have_class(re.compile("marked"))
+    wide = """() => document.querySelector('[data-kind="ladder"]').layout.shapes
+        .filter(shape => shape.line.width > 2).map(shape => shape.y0)"""
+    assert page.evaluate(wide) == [price]
+    page.locator("h1").first.hover()
+    expect(row).not_to_have_class(re.compile("marked"))
+    assert page.evaluate(wide) == []
+    link = page.locator("[data-level-number] a").first
+    link.focus()
+    expect(page.locator("[data-level-number].marked")).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"tab=trips&bot=btc-usdt&cell=\d+"))
+    assert complaints == []
+
+
+def test_the_price_is_drawn_as_candles_on_request(page: Page, complaints: list[str]) -> None:
+    page.goto("/bots/btc-usdt/?hours=6")
+    drawn(page, "ladder")
+    page.get_by_role("link", name="Candles").click()
+    kind = """() => document.querySelector('[data-kind="ladder"]').data[0].type"""
+    until(lambda: page.evaluate(kind) == "candlestick", 20, "candles are drawn")
+    expect(page).to_have_url(re.compile(r"hours=6&as=candles"))
+    page.reload()
+    drawn(page, "ladder")
+    expect(page.get_by_role("link", name="Candles")).to_have_attribute("aria-current", "true")
+    assert page.evaluate(kind) == "candlestick"
     assert complaints == []
 
 

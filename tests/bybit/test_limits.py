@@ -113,6 +113,14 @@ def test_cancels_never_wait_behind_anything_else(make: Callable[..., Limits]) ->
     assert taken(some, CANCEL) == 16
 
 
+def test_cancels_are_not_braked_before_they_are_refused(make: Callable[..., Limits]) -> None:
+    some = make()
+    some.heard(CANCEL, limit=20, remaining=0)
+    began = time.monotonic()
+    some.turn([CANCEL])
+    assert time.monotonic() - began < 0.2
+
+
 def test_an_answer_with_little_left_is_a_brake(make: Callable[..., Limits]) -> None:
     some = make(window=0.5)
     some.heard(CREATE, limit=20, remaining=4)

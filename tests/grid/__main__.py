@@ -9,6 +9,7 @@ import json
 import random
 import sys
 import time
+from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
 from hypothesis import HealthCheck, settings
@@ -16,14 +17,18 @@ from hypothesis import seed as seeded
 from hypothesis.database import InMemoryExampleDatabase
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.grid.test_machine import STEPS, Life
+from tests.grid.test_machine import CAME, STEPS, Life
 
 EXAMPLES, LENGTH = 100, 60
 
 
-def lived(number: int) -> tuple[int, dict[str, int]]:
-    """One run of hypothesis from a seed. Raises AssertionError with the shrunk life that failed."""
+def lived(number: int) -> tuple[Counter[str], Counter[str]]:
+    """The steps and what came of them in one run of hypothesis from a seed.
+
+    Raises AssertionError with the shrunk life that failed.
+    """
     STEPS.clear()
+    CAME.clear()
     machine = seeded(number)(type("Life", (Life,), {}))
     run_state_machine_as_test(
         machine,
@@ -32,7 +37,7 @@ def lived(number: int) -> tuple[int, dict[str, int]]:
             database=InMemoryExampleDatabase(), suppress_health_check=list(HealthCheck),
         ),
     )  # fmt: skip
-    return number, dict(STEPS)
+    return Counter(STEPS), Counter(CAME)
 
 
 def main() -> int:
@@ -42,10 +47,12 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seed", type=int, default=random.randrange(10**9))
     given = parser.parse_args()
-    began, counts, runs, number = time.monotonic(), {}, 0, given.seed
+    began, runs, number = time.monotonic(), 0, given.seed
+    steps: Counter[str] = Counter()
+    came: Counter[str] = Counter()
     with ProcessPoolExecutor(given.jobs) as pool:
         waiting = set()
-        while sum(counts.values()) < given.steps:
+        while steps.total() < given.steps:
             if time.monotonic() - began > given.minutes * 60:
                 break
             while len(waiting) < given.jobs:
@@ -54,15 +61,17 @@ def main() -> int:
             done = next(as_completed(waiting))
             waiting.discard(done)
             try:
-                _, steps = done.result()
+                more, happened = done.result()
             except Exception as error:
                 sys.stderr.write(f"FAILED, seeds {given.seed} to {number - 1}: {error!r}\n")
                 raise
             runs += 1
-            for kind, count in steps.items():
-                counts[kind] = counts.get(kind, 0) + count
+            steps += more
+            came += happened
+            if sys.stderr.isatty():
+                sys.stderr.write(f"\r{steps.total():,} of {given.steps:,} steps")
     told = {
-        "steps": sum(counts.values()), "lives": runs * EXAMPLES, "by kind": counts,
+        "steps": steps.total(), "lives": runs * EXAMPLES, "by_kind": steps, "came": came,
         "seed": given.seed, "seconds": round(time.monotonic() - began),
     }  # fmt: skip
     sys.stdout.write(json.dumps(told) + "\n")

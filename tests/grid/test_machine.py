@@ -27,6 +27,7 @@ from tests.grid.examples import BTC, D, tick
 from tests.thorough import examples
 
 STEPS: Counter[str] = Counter()  # of this process, by kind
+CAME: Counter[str] = Counter()  # of it: fills, round trips, steps up
 LIMITS = [FREE, FREE, withheld("paused"), withheld("BTC gate"), halted("kill"), leaving("stop")]
 HOUR = 3_600_000
 
@@ -250,10 +251,12 @@ class Life(RuleBasedStateMachine):
         self.decision = decide(self.grid, named, self._own(), price, self.limits, trail=self.trail)
         self.grid = self.decision.grid
         self.trips += self.decision.round_trips
+        CAME["fills"] += len(named)
+        CAME["round trips"] += len(self.decision.round_trips)
         self.book.settled.update(self.decision.settled)
         self.since.append(("fills", named))
         if shift := self.decision.shift:
-            STEPS["steps up"] += 1
+            CAME["steps up"] += 1
             self.trail = self.trail.after(shift)
             self.since.append(("shift", shift))
 
