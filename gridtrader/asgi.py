@@ -11,6 +11,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gridtrader.settings")
 http = get_asgi_application()  # sets Django up; what uses models is imported below
 
 from bots.urls import websocket_urlpatterns  # noqa: E402
+from gridtrader.assets import Assets  # noqa: E402
 from gridtrader.sockets import SameOrigin  # noqa: E402
 from integrations.bodies import Bounded  # noqa: E402
 from integrations.tradingview.door import Door  # noqa: E402
@@ -22,7 +23,7 @@ def _webhook_secrets() -> list[str]:
 
 application = ProtocolTypeRouter(
     {
-        "http": Door(Bounded(http, settings.DATA_UPLOAD_MAX_MEMORY_SIZE), _webhook_secrets),
+        "http": Assets(Door(Bounded(http, settings.DATA_UPLOAD_MAX_MEMORY_SIZE), _webhook_secrets)),
         "websocket": SameOrigin(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
     }
 )

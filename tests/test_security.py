@@ -160,7 +160,7 @@ async def test_a_longer_one_is_refused_whatever_its_header_says(
 def test_the_site_stands_behind_that_layer() -> None:
     from gridtrader import asgi
 
-    door = asgi.application.application_mapping["http"]
+    door = asgi.application.application_mapping["http"].application
     assert isinstance(door._app, Bounded)
     assert door._app._most == live_settings.DATA_UPLOAD_MAX_MEMORY_SIZE == 65_536
 

@@ -1,18 +1,17 @@
 """What bots' fills and round trips add up to: the one place where these sums are made."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Case, Count, F, OuterRef, Q, Subquery, Sum, When
-from django.db.models.functions import Coalesce
+from django.db import connection
 from django.utils import timezone
 
-from bots.models import Bot, Cell, Fill, RoundTrip
-from market.models import Instrument, MoneyField, Price
+from bots.models import Bot
+from market.models import Price
 from market.types import ZERO
 
 DAY = timedelta(days=1)
@@ -36,6 +35,38 @@ class Earned:
         return self.grid_profit + self.inventory_pnl
 
 
+# Orders first: counting distinct ones among all fills would sort these for each look.
+_TRADED = """
+SELECT bot_id, count(*) AS fills, count(*) FILTER (WHERE last > %(yesterday)s) AS fills_24h,
+       sum(fees) AS fees
+FROM (
+    SELECT f.bot_id, f.order_id, max(f.time) AS last,
+           sum(CASE f.fee_coin WHEN pair.quote THEN f.fee WHEN pair.base THEN f.fee * f.price
+               ELSE coalesce(f.fee_worth, 0) END) AS fees
+    FROM bots_fill f LEFT JOIN market_instrument pair ON pair.symbol = f.symbol
+    WHERE f.bot_id = ANY(%(bots)s) AND (%(until)s IS NULL OR f.time < %(until)s)
+    GROUP BY f.bot_id, f.order_id
+) orders GROUP BY bot_id
+"""
+# Cells first: the step of a cell is looked up once, not for each of its round trips.
+_PASSED = """
+SELECT bot_id, sum(round_trips)::bigint AS round_trips, sum(grid_profit) AS grid_profit,
+       sum(inventory_pnl) AS inventory_pnl, sum(today) AS today,
+       coalesce(sum(passages.bought * (cell.high - cell.low)), 0) AS gross
+FROM (
+    SELECT bot_id, config_id, cell, count(*) AS round_trips, sum(bought) AS bought,
+           sum(grid_profit) AS grid_profit, sum(inventory_pnl) AS inventory_pnl,
+           coalesce(sum(grid_profit + inventory_pnl) FILTER (WHERE closed >= %(midnight)s), 0)
+               AS today
+    FROM bots_roundtrip
+    WHERE bot_id = ANY(%(bots)s) AND (%(until)s IS NULL OR closed < %(until)s)
+    GROUP BY bot_id, config_id, cell
+) passages
+LEFT JOIN bots_cell cell ON cell.config_id = passages.config_id AND cell.index = passages.cell
+GROUP BY bot_id
+"""
+
+
 def of(
     bots: Iterable[Bot], until: datetime | None = None, now: datetime | None = None
 ) -> Mapping[int, Earned]:
@@ -44,52 +75,27 @@ def of(
     `until` is a time of the exchange's clock: as it was then, what came later left out.
     `now` is that clock where the caller knows it.
     """
-    bots = list(bots)
     newest = Price.objects.order_by("-time").values_list("time", flat=True)
     now = until or now or newest.first() or timezone.now()
-    fills, passages = Fill.objects.filter(bot__in=bots), RoundTrip.objects.filter(bot__in=bots)
-    if until is not None:
-        fills, passages = fills.filter(time__lt=until), passages.filter(closed__lt=until)
-    pair = Instrument.objects.filter(symbol=OuterRef("symbol"))
-    fee_in_quote = Case(
-        When(fee_coin=Subquery(pair.values("quote")), then=F("fee")),
-        When(fee_coin=Subquery(pair.values("base")), then=F("fee") * F("price")),
-        default=Coalesce(F("fee_worth"), ZERO, output_field=MoneyField()),
-        output_field=MoneyField(),
-    )
-    traded = (
-        fills.order_by()
-        .values("bot")
-        .annotate(
-            fills=Count("order", distinct=True),
-            fills_24h=Count("order", distinct=True, filter=Q(time__gt=now - DAY)),
-            fees=Sum(fee_in_quote),
-        )
-    )
-    cell = Cell.objects.filter(config=OuterRef("config"), index=OuterRef("cell"))
-    step = Subquery(
-        cell.annotate(step=F("high") - F("low")).values("step"), output_field=MoneyField()
-    )
-    trips = (
-        passages.order_by()
-        .values("bot")
-        .annotate(
-            # First: a sum that comes after another one would add that one up.
-            today=Coalesce(
-                Sum(F("grid_profit") + F("inventory_pnl"), filter=Q(closed__gte=_midnight(now))),
-                ZERO,
-                output_field=MoneyField(),
-            ),
-            round_trips=Count("id"),
-            grid_profit=Sum("grid_profit"),
-            inventory_pnl=Sum("inventory_pnl"),
-            gross=Coalesce(Sum(F("bought") * step, output_field=MoneyField()), ZERO),
-        )
-    )
+    given = {
+        "bots": [bot.pk for bot in bots],
+        "until": until,
+        "yesterday": now - DAY,
+        "midnight": _midnight(now),
+    }
     found: dict[int, dict[str, Any]] = defaultdict(dict)
-    for row in (*traded, *trips):
-        found[row.pop("bot")].update(row)
+    for statement in (_TRADED, _PASSED):
+        for row in _rows(statement, given):
+            found[row.pop("bot_id")].update(row)
     return defaultdict(Earned, {bot: Earned(**facts) for bot, facts in found.items()})
+
+
+def _rows(statement: str, given: Mapping[str, object]) -> Iterator[dict[str, Any]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, given)
+        names = [column.name for column in cursor.description]
+        for row in cursor.fetchall():
+            yield dict(zip(names, row, strict=True))
 
 
 def _midnight(now: datetime) -> datetime:

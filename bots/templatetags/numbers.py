@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+from html import escape
 from typing import Any, NamedTuple
 
 from django import template
-from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 register = template.Library()
 
@@ -170,18 +170,16 @@ def node(value: object, kind: str, tick: str, attributes: Mapping[str, str]) -> 
         given["datetime"] = raw
     if kind == "status":
         given["data-status"] = raw
-    written = format_html_join(
-        "", ' {}="{}"', ((name, given[name]) for name in given if given[name])
-    )
-    inside = shown.text
+    # Put together by hand: a page has a thousand of them, and format_html takes ten times as long.
+    written = "".join(f' {name}="{escape(text)}"' for name, text in given.items() if text)
+    inside = escape(shown.text)
     if shown.full:
-        inside = format_html(
-            '<span class="pretty" aria-hidden="true" title="{full}">{text}</span>'
-            '<span class="vh">{full}</span>',
-            full=shown.full,
-            text=shown.text,
+        full = escape(shown.full)
+        inside = (
+            f'<span class="pretty" aria-hidden="true" title="{full}">{inside}</span>'
+            f'<span class="vh">{full}</span>'
         )
-    return format_html("<{}{}>{}</{}>", tag, written, inside, tag)
+    return mark_safe(f"<{tag}{written}>{inside}</{tag}>")  # noqa: S308 - each part is escaped
 
 
 def find(source: Any, path: str) -> Any:  # noqa: ANN401 - the state is JSON

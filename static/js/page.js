@@ -150,4 +150,5 @@ if (look("zone") === "browser") {
 
 // Charts and what changes slowly come last: numbers and controls work before them.
 const later = document.querySelectorAll("[data-later]");
-if (later.length) addEventListener("load", () => import("./slow.js").then(({ begin }) => begin(later)));
+const slow = ["slow", "figures", "parts", "dialog", "confirm"]; // asked for at once, not one after the other
+if (later.length) addEventListener("load", () => Promise.all(slow.map((name) => import(`./${name}.js`))).then(([{ begin }]) => begin(later)));
