@@ -10,6 +10,7 @@ from django.test.utils import setup_databases, teardown_databases
 from hypothesis import settings as properties
 from pytest_django import DjangoDbBlocker
 
+from bots.books import fees
 from gridtrader.env import Secret
 from integrations.bybit.account import gateway_from_settings
 from integrations.bybit.gateway import Gateway
@@ -118,6 +119,12 @@ def django_db_setup(
                 "WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
         teardown_databases(made, verbosity=0)
+
+
+@pytest.fixture(autouse=True)
+def asks_again() -> None:
+    """Every test has an exchange of its own: what another one did not tell is asked for again."""
+    fees.forget()
 
 
 @pytest.fixture
