@@ -58,3 +58,13 @@ def test_keys_lead_and_can_be_switched_off(page: Page) -> None:
     page.keyboard.press("t")
     expect(page).to_have_url("/orders/")
     assert page.locator("html").get_attribute("data-theme") is None
+
+
+def test_the_api_explains_itself_under_our_policy(page: Page, complaints: list[str]) -> None:
+    page.goto("/api/docs")
+    expect(page.locator(".opblock").first).to_be_visible(timeout=30_000)
+    assert page.locator(".opblock").count() >= 20
+    page.locator("#operations-tag-api, .opblock-tag").first.scroll_into_view_if_needed()
+    page.locator(".opblock-summary-control").filter(has_text="/api/deploy").click()
+    expect(page.locator(".opblock.is-open")).to_contain_text("dry_run")
+    assert complaints == []

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import UTC, datetime
 from html import unescape
 
 import pytest
@@ -64,16 +65,18 @@ def test_the_page_is_for_those_who_steer(db: None, role: Role, status: int) -> N
     assert client.get("/webhook/").status_code == status
 
 
-def test_pine_scripts_send_exactly_our_message() -> None:
+def test_pine_scripts_send_exactly_our_message(bot: Bot, send: Send) -> None:
     """What the scripts put together, with their variables filled in, is a message of ours."""
     indicator = (PINE / "gridtrader_indicator.pine").read_text(encoding="utf-8")
     (line,) = (row for row in indicator.splitlines() if row.strip().startswith("'{"))
+    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
     values = {
-        "secret": SECRET, "id": "BTCUSDT-5-x-pause", "now": "2026-01-31T12:00:00Z",
+        "secret": SECRET, "id": "BTCUSDT-5-x-pause", "now": now,
         "syminfo.ticker": "BTCUSDT", "action": "stop_buys", "source": "tom", "comment": "why",
     }  # fmt: skip
     pieces = re.findall(r"'([^']*)'|([\w.]+)", line)
     text = "".join(literal or values[name] for literal, name in pieces)
+    assert send(text.encode()).status_code == 202, "the very text is taken by the door"
     told = message.read(message.parse(text.encode()))
     assert (told.id, told.symbol, told.action) == ("BTCUSDT-5-x-pause", "BTCUSDT", "stop_buys")
     strategy = (PINE / "gridtrader_strategy.pine").read_text(encoding="utf-8")
