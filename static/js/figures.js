@@ -45,15 +45,18 @@ export const choose = (figures) => {
       history.replaceState(null, "", place);
       for (const other of document.querySelectorAll(`[data-asks="${asks}"]`)) other.removeAttribute("aria-current");
       link.setAttribute("aria-current", "true");
-      figures.refresh();
+      figures.refresh(link.closest("section"));
     });
   }
 };
 
 const draw = async (box) => {
+  const mine = (box.asked = (box.asked ?? 0) + 1);
   const [library, answer] = await Promise.all([plotly(), fetch(address(box))]);
   if (!answer.ok) return;
-  box.figure = await answer.json();
+  const figure = await answer.json();
+  if (mine !== box.asked) return; // a newer question is on its way
+  box.figure = figure;
   paint(box, library);
 };
 
@@ -105,7 +108,7 @@ export const show = (boxes) => {
     }
   };
   return {
-    refresh: () => [...seen].forEach(guarded),
+    refresh: (within = document) => [...seen].filter((box) => within.contains(box)).forEach(guarded),
     price: (last, time) => {
       waiting = { last, time };
       timer ||= setTimeout(move, PRICE_MS);
