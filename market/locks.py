@@ -17,6 +17,7 @@ class Lock(IntEnum):
     BEAT = 7_206  # this beat sends
     GRIDS = 7_207  # a bot is given a range and capital
     MOVES = 7_208  # a move of coins from outside is booked
+    ALERTS = 7_209  # the effect of an alert on a bot is begun
 
 
 def hold(lock: Lock) -> None:

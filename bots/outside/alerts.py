@@ -7,11 +7,10 @@ taken over.
 """
 
 import logging
-import zlib
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from bots.control import NotPossible
@@ -19,6 +18,7 @@ from bots.models import Bot
 from integrations.models import Alert, AlertEffect
 from integrations.tradingview import inbox
 from integrations.tradingview.message import EVERY
+from market.locks import Lock, hold
 from risk.models import Halt
 
 COOLDOWN = timedelta(seconds=30)
@@ -100,9 +100,7 @@ def _on(bot: Bot, alert: Alert, command: Command) -> AlertEffect:
 @transaction.atomic
 def _begin(bot: Bot, alert: Alert) -> AlertEffect:
     """The effect's row, made now or by a worker that died; one within the cooldown is ignored."""
-    with connection.cursor() as cursor:  # two alerts must not both see an open cooldown
-        name = zlib.crc32(f"{bot.slug} {alert.action}".encode())
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [name])
+    hold(Lock.ALERTS)  # two alerts must not both see an open cooldown
     known = AlertEffect.objects.filter(alert=alert, bot=bot.slug).first()
     if known is not None:
         return known
