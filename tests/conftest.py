@@ -49,6 +49,7 @@ HEAVY = (
     "tests/backtest/test_examples.py",
     "tests/backtest/test_optimize.py",
     "tests/bots/test_handover.py",
+    "tests/bots/test_old_database.py",
     "tests/bots/test_targets.py",
     "tests/bots/test_trailing.py",
     "tests/browser/test_about.py",
