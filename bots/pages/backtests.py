@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -16,6 +17,7 @@ from bots.pages.backtest_form import BacktestForm
 from bots.pages.shell import for_readers, for_steerers, frame
 from bots.reports import backtests
 from bots.reports.tables import Line
+from bots.roles import ADMINS, STEERERS, roles_of
 from bots.tasks import run_backtest
 from market.types import plain
 
@@ -94,7 +96,7 @@ def _initial(grid: Any) -> dict[str, Any]:  # noqa: ANN401 - a GridConfig or a B
 def run(request: HttpRequest, number: int) -> HttpResponse:
     """A run: how far it is, or what came of it."""
     row = get_object_or_404(Backtest, pk=number)
-    context = frame(request) | {"run": backtests.told(row)}
+    context = frame(request) | {"run": backtests.told(row), "may_change": _may_change(request, row)}
     if row.state == State.DONE:
         context |= {"result": backtests.result(row)}
     return render(request, "backtest.html", context)
@@ -112,13 +114,21 @@ def progress(request: HttpRequest, number: int) -> JsonResponse:  # noqa: ARG001
 @for_steerers
 @require_POST
 def change(request: HttpRequest, number: int) -> HttpResponse:
-    """Cancel a run, or start one again that was lost."""
+    """Cancel a run, or start one again that was lost: one's own, or any as an admin."""
     row = get_object_or_404(Backtest, pk=number)
+    if not _may_change(request, row):
+        raise PermissionDenied
     if request.POST.get("do") == "cancel":
         runs.cancel(row.pk)
     elif request.POST.get("do") == "restart":
         _hand_over(request, row)
     return redirect("backtest", number)
+
+
+def _may_change(request: HttpRequest, row: Backtest) -> bool:
+    mine = roles_of(request.user)
+    is_own = row.asked_by == request.user.get_username() and not STEERERS.isdisjoint(mine)
+    return is_own or not ADMINS.isdisjoint(mine)
 
 
 @for_readers
