@@ -1,6 +1,7 @@
 """A new grid: its fields, the truth about it as they change, a review, and the start."""
 
 from decimal import Decimal
+from itertools import count
 from typing import Any
 
 from django.contrib import messages
@@ -13,7 +14,7 @@ from bots import control, preview
 from bots.control import Deployment, NotPossible
 from bots.forms import DeployForm
 from bots.grid.levels import InvalidGrid
-from bots.models import Backtest
+from bots.models import Backtest, Bot
 from bots.pages.shell import for_steerers, frame
 from bots.preview import Preview
 from bots.seeds import BOTS
@@ -133,9 +134,8 @@ def _tried(run: Backtest) -> dict[str, Any]:
     """The fields of a grid that was backtested."""
     base = run.symbol.removesuffix("USDT")
     return {
+        **_named(f"{base.lower()}-usdt", f"{base}/USDT"),
         "symbol": run.symbol,
-        "name": f"{base}/USDT",
-        "slug": f"{base.lower()}-usdt-{run.pk}",
         "lower": plain(run.lower),
         "upper": plain(run.upper),
         "grids": run.grids,
@@ -152,9 +152,8 @@ def _tried(run: Backtest) -> dict[str, Any]:
 def _preset(wish: Deployment) -> dict[str, Any]:
     spec = wish.spec
     return {
+        **_named(wish.slug, wish.name),
         "symbol": wish.symbol,
-        "name": wish.name,
-        "slug": wish.slug,
         "lower": plain(spec.lower),
         "upper": plain(spec.upper),
         "grids": spec.grids,
@@ -165,6 +164,15 @@ def _preset(wish: Deployment) -> dict[str, Any]:
         "stop_loss": "" if wish.stop_loss is None else plain(wish.stop_loss),
         "btc_filter": wish.btc_filter,
     }
+
+
+def _named(slug: str, name: str) -> dict[str, str]:
+    """What the bot is called; numbered, from 2 on, where one of that address exists already."""
+    taken = set(Bot.objects.filter(slug__startswith=slug).values_list("slug", flat=True))
+    if slug not in taken:
+        return {"slug": slug, "name": name}
+    number = next(each for each in count(2) if f"{slug}-{each}" not in taken)
+    return {"slug": f"{slug}-{number}", "name": f"{name} {number}"}
 
 
 def _worked_out(form: DeployForm) -> Preview | None:

@@ -7,11 +7,11 @@ from django.contrib.auth.models import User
 from django.test import Client
 from rest_framework.test import APIClient
 
-from bots.models import Bot, GridConfig
+from bots.models import Backtest, Bot, GridConfig
 from bots.roles import Role
 from integrations.bybit.gateway import Gateway
 from tests.api import test_edit, test_rebalance
-from tests.factories import UserFactory
+from tests.factories import BotFactory, UserFactory
 from tests.simulator.fixture import RunningSimulator
 
 one_bot = test_edit.trader
@@ -56,6 +56,23 @@ def test_an_edit_shows_its_difference_first_and_then_does_it(
     assert bot.next_config is not None
     assert (bot.next_config.capital, bot.next_config.created_by) == (20_000, "the-trader")
     assert visitor(Role.VIEWER).get("/bots/btc-usdt/edit/").status_code == 403
+
+
+def test_a_preset_whose_bot_exists_already_offers_the_next_free_name(one_bot: APIClient) -> None:
+    client = visitor()
+
+    def offered(query: str) -> tuple[str, str]:
+        form = client.get(f"/bots/new/?{query}").context["form"]
+        return form["slug"].value(), form["name"].value()
+
+    assert offered("preset=btc-usdt") == ("btc-usdt-2", "BTC/USDT 2")
+    BotFactory(slug="btc-usdt-2")
+    assert offered("preset=btc-usdt") == ("btc-usdt-3", "BTC/USDT 3")
+    assert offered("preset=mnt-usdt") == ("mnt-usdt", "MNT/USDT")
+    run = Backtest.objects.create(
+        symbol="BTCUSDT", source="tape", lower=91_000, upper=94_500, grids=12, capital=900
+    )
+    assert offered(f"backtest={run.pk}") == ("btc-usdt-3", "BTC/USDT 3")
 
 
 def test_a_rebalance_says_why_it_cannot_be(two_bots: APIClient) -> None:
