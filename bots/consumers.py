@@ -26,6 +26,7 @@ VERSION = 1
 LOOK_S = 0.05  # how often waiting frames are considered
 FRAME_S = 0.25  # four frames a second of each type
 READ_S = 0.5  # the state is read at most so often, when something happened
+FILLS_READ_S = 0.1  # and the newest fills, which cost little, when there was one
 PRICE_READ_S = 1.0  # and so often when only prices moved
 SNAPSHOT_S = 30.0
 BEAT_S = 1.0
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 
 State = dict[str, Any]
 _read = database_sync_to_async(cards.dashboard)
+_read_fills = database_sync_to_async(cards.latest_fills)
 
 
 @database_sync_to_async
@@ -62,7 +64,8 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         self.state: State = {}
         self.pacer = Pacer(time.monotonic, FRAME_S)
         self.wake_at: float | None = None  # when the state should be read again
-        self.read_at = self.snapshot_at = self.beat_at = float("-inf")
+        self.is_filled = False  # a fill came in that was not read yet
+        self.read_at = self.snapshot_at = self.beat_at = self.filled_at = float("-inf")
         await self.channel_layer.group_add(GROUP, self.channel_name)
         self.loop = asyncio.create_task(self._stay())
         self.loop.add_done_callback(self._ended)
@@ -90,6 +93,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
             self.snapshot_at = float("-inf")
 
     async def live_hint(self, event: Mapping[str, Any]) -> None:
+        self.is_filled |= event["what"] == "fill"
         pace = PRICE_READ_S if event["what"] == "price" else READ_S
         due = max(time.monotonic(), self.read_at + pace)
         self.wake_at = due if self.wake_at is None else min(self.wake_at, due)
@@ -115,6 +119,8 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
                 await self._snapshot()
             elif self.wake_at is not None and now >= self.wake_at:
                 await self._compare()
+            elif self.is_filled and now >= self.filled_at + FILLS_READ_S:
+                await self._tell_fills()
             if now >= self.beat_at + BEAT_S:
                 self.beat_at = now
                 await self._frame("hb", {"time": iso(int(time.time() * 1000))})
@@ -133,12 +139,20 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
 
     async def _compare(self) -> None:
         """Queue what differs from the state the page knows."""
-        before, self.state = self.state, await self._fresh()
-        for kind, subject, data in differences(before, self.state):
+        self._tell(await self._fresh())
+
+    async def _tell_fills(self) -> None:
+        """A fill is told before the whole state may be read again."""
+        self.filled_at, self.is_filled = time.monotonic(), False
+        self._tell({**self.state, "fills": await _read_fills()})
+
+    def _tell(self, after: State) -> None:
+        before, self.state = self.state, after
+        for kind, subject, data in differences(before, after):
             self.pacer.put(kind, subject, data)
 
     async def _fresh(self) -> State:
-        self.read_at, self.wake_at = time.monotonic(), None
+        self.read_at, self.wake_at, self.is_filled = time.monotonic(), None, False
         return await _read()
 
     async def _frame(self, kind: str, data: object) -> None:

@@ -134,11 +134,15 @@ class Intake:
                     self._nudge(bot_id)
 
     def _keep_fills(self, frame: Row) -> None:
+        is_news = False
         for row in records(frame, "data"):
             if wire.is_spot_trade(row):
                 bot_id = facts.record_fill(wire.fill(row))
                 if bot_id is not None:
                     self._nudge(bot_id)
+                    is_news = True
+        if is_news:  # pages come after grids
+            live.hint(None, "fill")
 
     def _keep_orders(self, frame: Row) -> None:
         for row in records(frame, "data"):

@@ -24,7 +24,8 @@ from bots.live import Pacer
 from bots.models import Bot
 from bots.reports import cards
 from gridtrader.sockets import is_ours
-from tests.browser.house import furnish
+from market.types import Side
+from tests.browser.house import fill, furnish, nearest
 from tests.browser.venue import START, tick
 
 WAIT_S = 10
@@ -152,6 +153,19 @@ async def test_a_hint_brings_the_card_that_changed_and_no_other(viewer: User) ->
         card = (await frame(talk, "bot"))["data"]
         assert (card["slug"], card["state"]) == ("mnt-usdt", "paused")
         assert "MNT/USDT" in (await frame(talk, "totals"))["data"]["sentence"]["text"]
+
+
+async def test_a_fill_is_told_before_the_state_is_read_again(
+    viewer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "READ_S", 3_600.0)
+    venue = await database_sync_to_async(furnish)()
+    order = await database_sync_to_async(nearest)("mnt-usdt", Side.BUY)
+    async with socket(viewer) as talk:
+        await frame(talk, "snapshot")
+        await database_sync_to_async(fill)(venue, order, START + 1_000)
+        await elsewhere(live.hint, "mnt-usdt", "fill")
+        assert (await frame(talk, "fill"))["data"]["id"] == f"e-{order}"
 
 
 async def test_a_logout_elsewhere_ends_the_socket(viewer: User) -> None:

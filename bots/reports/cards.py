@@ -40,8 +40,13 @@ def dashboard() -> Report:
         "sentence": sentence(cards),
         "totals": _totals(cards),
         "bots": cards,
-        "fills": history.latest_fills(LATEST_FILLS),
+        "fills": latest_fills(),
     }
+
+
+def latest_fills() -> Sequence[Report]:
+    """The dashboard's fills, the newest first."""
+    return history.latest_fills(LATEST_FILLS)
 
 
 def card(bot: Bot) -> Report:
