@@ -78,10 +78,10 @@ def test_a_row_makes_its_level_and_its_fills_stand_out(page: Page, complaints: l
     expect(row).to_have_class(re.compile("marked"))
     wide = """() => document.querySelector('[data-kind="ladder"]').layout.shapes
         .filter(shape => shape.line.width > 2).map(shape => shape.y0)"""
-    assert page.evaluate(wide) == [price]
+    until(lambda: page.evaluate(wide) == [price], 5, "its level stands out")
     page.locator("h1").first.hover()
     expect(row).not_to_have_class(re.compile("marked"))
-    assert page.evaluate(wide) == []
+    until(lambda: page.evaluate(wide) == [], 5, "no level stands out")
     link = page.locator("[data-level-number] a").first
     link.focus()
     expect(page.locator("[data-level-number].marked")).to_have_count(1)
