@@ -53,22 +53,29 @@ def unfold(page: Page) -> None:
     page.locator("main details").evaluate_all("all => all.forEach(each => { each.open = true; })")
 
 
+def below(page: Page, **fields: str) -> None:
+    """A second grid of BTC, below the one that runs, of so little that it is free."""
+    wish = {"stop_loss": "90300", "lower": "91000", "upper": "94500", "capital": "900"}
+    for name, text in (wish | fields).items():
+        quote()
+        page.locator(f"[name={name}]").fill(text)
+
+
 def worked_out(page: Page) -> None:
     """The form of a new grid with its truth card."""
+    below(page)
     expect(page.get_by_label("Truth card")).to_contain_text("Net profit of a round trip")
 
 
 def loses(page: Page) -> None:
     """A grid so fine that fees eat more than it earns."""
-    page.get_by_label("Grids", exact=True).fill("90")
+    below(page, grids="90")
     expect(page.locator("#error-grids")).to_contain_text("a round trip would lose")
 
 
 def reviewed(page: Page) -> None:
     """The orders of a new grid before it starts."""
     worked_out(page)
-    page.locator("[name=slug]").fill("btc-second")
-    page.locator("[name=capital]").fill("900")
     quote()
     page.get_by_role("button", name="Review and start").click()
     expect(page.get_by_role("heading", name="Start it")).to_be_visible()
@@ -94,7 +101,9 @@ def _pages(one: int, other: int) -> list[Place]:
         Place("bot-btc", "/bots/btc-usdt/"),
         Place("bot-pepe", "/bots/pepe-usdt/", unfold),
         Place("bot-candles", "/bots/doge-usdt/?as=candles&hours=6"),
+        Place("bot-all-levels", "/bots/pepe-usdt/?levels=all"),
         Place("gate-dialog", "/bots/pepe-usdt/", press("Open the gate…")),
+        Place("gate", "/bots/pepe-usdt/gate/"),
         Place("stop-dialog", "/bots/btc-usdt/", press("Stop…")),
         Place("stop", "/bots/mnt-usdt/stop/"),
         Place("edit", "/bots/btc-usdt/edit/", changed),
@@ -108,6 +117,7 @@ def _pages(one: int, other: int) -> list[Place]:
         Place("new-loses", "/bots/new/?preset=btc-usdt", loses),
         Place("review", "/bots/new/?preset=btc-usdt", reviewed),
         *(Place(f"orders-{tab}", f"/orders/?tab={tab}") for tab in ("resting", "fills", "trips")),
+        Place("trips-of-a-level", "/orders/?tab=trips&bot=btc-usdt&cell=3"),
         Place("risk", "/risk/"),
         Place("backtests", "/backtests/"),
         Place("backtest-new", "/backtests/new/?bot=doge-usdt"),

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -86,7 +86,7 @@ def test_one_number_everywhere(venue: Venue, log_in: Enter, measured: Note) -> N
             count += 1
     file = page.request.get("/orders/export.csv?tab=fills").text()
     in_file = {row["id"]: row for row in csv.DictReader(io.StringIO(file))}
-    listed = {each["exec_id"]: each for each in _rows(page.request.get("/api/fills").json())}
+    listed = {each["exec_id"]: each for each in _every(page, "/api/fills?limit=1000")}
     for fill in sent["fills"]:
         row = page.locator(f'[data-fills] tr[data-id="{fill["id"]}"]')
         for name in ("price", "quantity", "fee", "profit"):
@@ -100,6 +100,15 @@ def test_one_number_everywhere(venue: Venue, log_in: Enter, measured: Note) -> N
 
 def _rows(answer: Any) -> list[dict[str, Any]]:
     return next(value for value in answer.values() if isinstance(value, list))
+
+
+def _every(page: Page, address: str) -> Iterator[dict[str, Any]]:
+    """The rows of all pages of a list, which come in the order in which they were recorded."""
+    following: str | None = address
+    while following:
+        answer = page.request.get(following).json()
+        yield from _rows(answer)
+        following = answer["next"]
 
 
 def _of(bot: dict[str, Any], name: str) -> str | None:
