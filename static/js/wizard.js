@@ -58,4 +58,4 @@ form.addEventListener("input", ({ target }) => {
   if (target.name === "symbol") nameIt();
   soon();
 });
-if (form.elements.symbol.value) ask();
+if (form.elements.symbol?.value) ask(); // an edit has no pair to choose
