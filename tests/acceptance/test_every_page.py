@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Callable
 
 import pytest
@@ -35,6 +36,8 @@ VIEWS = {
     "phone": {"viewport": PHONE, "color_scheme": "light"},
 }
 ZOOMED = 720  # as wide as 1440 is at 200 %
+OVER = "document.documentElement.scrollWidth - innerWidth"
+FOLLOWED_S = 2  # charts are drawn anew after a window has changed
 Openings = Callable[[Place], Page]
 
 
@@ -109,7 +112,9 @@ def _sticking_out(page: Page, name: str, widths: tuple[int, ...]) -> list[str]:
     found = []
     for width in widths:
         page.set_viewport_size({"width": width, "height": 900})
-        over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        end = time.monotonic() + FOLLOWED_S
+        while (over := page.evaluate(OVER)) > 0 and time.monotonic() < end:
+            page.wait_for_timeout(50)
         if over > 0:
             found.append(f"{name} by {over} px at {width}")
     return found
