@@ -30,9 +30,11 @@ const coloured = (value, style) => {
 
 // A figure is asked for as the page was, where the page offers a choice for it.
 const address = (box) => {
-  const asked = new URLSearchParams(location.search);
-  for (const name of [...asked.keys()]) if (!box.closest("section")?.querySelector(`[href*="${name}="]`)) asked.delete(name);
-  return asked.size ? `${box.dataset.figure}?${asked}` : box.dataset.figure;
+  const place = new URL(box.dataset.figure, location.href), section = box.closest("section");
+  for (const [name, value] of new URLSearchParams(location.search)) {
+    if (section?.querySelector(`[href*="${name}="]`)) place.searchParams.set(name, value);
+  }
+  return place;
 };
 
 // Links that only choose how figures are drawn do so without a new page.
