@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from bots import control
+from bots.grid.levels import InvalidGrid
 from bots.models import Cell, Fill, Order, RoundTrip
 from market.types import OrderStatus, Side
 from tests.contract.conftest import (
@@ -105,7 +106,11 @@ def test_a19_the_exchange_cancels_by_itself(
     assert len(sent(live, orderStatus="New")) == GRIDS
 
 
-def test_a20_two_grids_on_one_pair(live: House) -> None:
+def test_a20_two_grids_on_one_pair(live: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are refused at the door; should they meet all the same, they do not trade together."""
+    with pytest.raises(InvalidGrid, match="trades 96000 to 98000 already"):
+        live.deploy("BTCUSDT", "96250", "98250", grids=GRIDS, capital=2_000)
+    monkeypatch.setattr(control, "overlaps", lambda *_: ())
     live.deploy("BTCUSDT", "96250", "98250", grids=GRIDS, capital=2_000)
     live.look()
     for _ in range(2):
