@@ -151,7 +151,8 @@ def test_a_kill_while_the_exchange_is_down_for_two_minutes(stack: Stack) -> None
         until(lambda: shell(stack, state) == "INCOMPLETE", 40, "INCOMPLETE is shown")
         assert time.monotonic() < back, "while the exchange is down"
         assert resting(stack) > 40, "nothing can be cancelled yet"
-        assert "ALARM the kill is INCOMPLETE" in stack.log.read_text(encoding="utf-8")
+        alarm = "alert: INCOMPLETE and goes on: open orders are not to be seen"
+        assert alarm in stack.log.read_text(encoding="utf-8")
         until(lambda: time.monotonic() > back, OUTAGE_S, "the exchange is back")
         until(lambda: resting(stack) == 0, 30, "all is cancelled once it is back")
         said, _ = killing.communicate(timeout=60)
