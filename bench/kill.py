@@ -24,6 +24,8 @@ from typing import Any
 
 import aiohttp
 
+from gridtrader.services import tethered
+
 ROOT = Path(__file__).resolve().parents[1]
 RESTING = 69
 # It moves all the time and never wildly: on recorded prices a volatility breaker trips now and
@@ -51,9 +53,9 @@ class House:
         }
         self._log = (home / "log").open("wb")
         # Tied to us: a bench that is stopped in the middle leaves no house behind.
-        tied = ["gridtrader/launch.py", str(int(signal.SIGTERM)), str(os.getpid()), "--"]
+        command = [sys.executable, "manage.py", "up", "--port", str(self.port)]
         self.process = subprocess.Popen(
-            [sys.executable, *tied, sys.executable, "manage.py", "up", "--port", str(self.port)],
+            tethered(command, signal.SIGTERM),
             cwd=ROOT, env=self.env, stdout=self._log, stderr=subprocess.STDOUT,
         )  # fmt: skip
         self._token = ""

@@ -160,7 +160,7 @@ def _forge(port: int, seconds: float, told: "Queue[Forged]") -> None:
     told.put(asyncio.run(_forged(port, seconds)))
 
 
-async def _forged(port: int, seconds: float) -> "Forged":
+async def _forged(port: int, seconds: float) -> Forged:
     found: Counter[int] = Counter()
     took: list[float] = []
     began = time.monotonic()

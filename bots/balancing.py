@@ -18,6 +18,7 @@ from bots.control import NotPossible
 from bots.grid.levels import InvalidGrid
 from bots.grid.shares import FEWEST, Member, share
 from bots.models import Bot
+from bots.preview import spent_by
 from bots.terms import plan_of
 from market import ingest
 from market.exchange import Exchange
@@ -73,8 +74,7 @@ def sharing() -> Sequence[Bot]:
 
 def _member(exchange: Exchange, bot: Bot) -> Member:
     config = bot.config
-    spent = sum((cell.cost for cell in config.cells.all()), ZERO)
-    return Member(bot.slug, config.capital, spent, expected(exchange, bot))
+    return Member(bot.slug, config.capital, spent_by(bot), expected(exchange, bot))
 
 
 def expected(exchange: Exchange, bot: Bot) -> Decimal:
@@ -123,12 +123,11 @@ def tell_alone(exchange: Exchange, bot: Bot) -> Mapping[str, Any]:
     """
     _check(bot)
     capital = plain(bot.config.capital)
-    spent = sum((cell.cost for cell in bot.config.cells.all()), ZERO)
     row = {
         "bot": bot.slug,
         "capital": capital,
         "capital_after": capital,
-        "free": plain(max(bot.config.capital - spent, ZERO)),
+        "free": plain(max(bot.config.capital - spent_by(bot), ZERO)),
         "expected_per_day": None,
         "edit": {"version": bot.config.version, **edits.due(exchange, bot), "coins": []},
     }

@@ -97,7 +97,7 @@ def _beyond(
 ) -> Iterator[InvalidGrid]:
     was = instead_of.config if instead_of else None
     spec = spec_after(was, config) if was else spec_of(config)
-    others, spent = _others(instead_of), _spent(instead_of) if instead_of else ZERO
+    others, spent = _others(instead_of), spent_by(instead_of) if instead_of else ZERO
     yield from _over_budget(spec, instead_of)
     yield from _over_free(others, instrument, spec, spent)
     yield from _over_caps(others, instrument.symbol, spec)
@@ -167,7 +167,7 @@ def _promised(others: Iterable[Bot], quote: str) -> Decimal:
     """Quote that running bots may still spend: their capital less what their cells hold."""
     return sum(
         (
-            max(bot.config.capital - _spent(bot), ZERO)
+            max(bot.config.capital - spent_by(bot), ZERO)
             for bot in others
             if bot.config and bot.symbol.endswith(quote)
         ),
@@ -175,7 +175,7 @@ def _promised(others: Iterable[Bot], quote: str) -> Decimal:
     )
 
 
-def _spent(bot: Bot) -> Decimal:
+def spent_by(bot: Bot) -> Decimal:
     """What a bot has paid for the coins that its cells hold."""
     if bot.config is None:
         return ZERO

@@ -9,7 +9,7 @@ from bots.grid import trailing
 from bots.grid.levels import GridSpec, InvalidGrid, Sizing, Spacing
 from bots.grid.outcome import Plan
 from bots.grid.trailing import Trail, Trailing
-from bots.models import Bot, GridConfig, Shift
+from bots.models import Backtest, Bot, GridConfig, Shift
 from market.types import Instrument, plain
 
 BTC = "BTCUSDT"
@@ -44,8 +44,8 @@ def spec_after(was: GridConfig, to_be: GridConfig) -> GridSpec:
     return replace(spec, shift=spec_now(was).shift) if to_be.trailed is None else spec
 
 
-def trailing_of(config: GridConfig) -> Trailing | None:
-    """How the version follows a rising price; None when it does not."""
+def trailing_of(config: GridConfig | Backtest) -> Trailing | None:
+    """How the version, or a replayed plan, follows a rising price; None when it does not."""
     if not config.trailing_up:
         return None
     return Trailing(cap=config.trailing_cap, hourly=config.trailing_hourly)

@@ -87,7 +87,7 @@ class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]
             if name in policy.thresholds() and name in found  # what is no number is told already
         }
         # Locked until the change is made, so nobody moves a limit between this look and that.
-        before = Policy.objects.select_for_update().get(pk=policy.current().pk)
+        before = policy.locked()
         looser = policy.loosened({name: getattr(before, name) for name in changed}, changed)
         if looser and not self.request.user.has_perm(LOOSEN):
             for name in looser:

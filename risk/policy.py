@@ -48,12 +48,17 @@ def loosened(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def locked() -> Policy:
+    """The thresholds, which nobody else changes until the transaction ends."""
+    return Policy.objects.select_for_update().get(pk=current().pk)
+
+
 @transaction.atomic
 def change(
     wishes: Mapping[str, Decimal | int], *, by: str, may_loosen: bool, reason: str, origin: str = ""
 ) -> Policy:
     """Set some thresholds. Raises NotAllowed without a reason, or to loosen without the right."""
-    policy = Policy.objects.select_for_update().get(pk=current().pk)
+    policy = locked()
     before = {name: getattr(policy, name) for name in wishes}
     changed = {name: value for name, value in wishes.items() if value != before[name]}
     if not changed:

@@ -24,8 +24,8 @@ from bots.backtest.replay import NoCandles, replay
 from bots.backtest.report import figures, verdict, warnings
 from bots.grid.levels import GridSpec, InvalidGrid, Sizing, Spacing
 from bots.grid.outcome import Outcome, Plan
-from bots.grid.trailing import Trailing
 from bots.models import RECORDED, Backtest
+from bots.terms import trailing_of
 from market.candlefile import CandleFileError
 from market.types import ZERO, Candle, milliseconds, moment, plain
 
@@ -63,14 +63,8 @@ def plan_of(row: Backtest) -> Plan:
         taker=row.taker,
         path=row.path,
         rule=row.rule,
-        trailing=_trailing(row),
+        trailing=trailing_of(row),
     )
-
-
-def _trailing(row: Backtest) -> Trailing | None:
-    if not row.trailing_up:
-        return None
-    return Trailing(cap=row.trailing_cap, hourly=row.trailing_hourly)
 
 
 def is_busy() -> bool:

@@ -1,5 +1,6 @@
 """A bot's own page, the figures on it, and the form that stops it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -32,7 +33,7 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
     context = frame(request)
     card = context["state"]["bots"][slug]
     every = rungs.levels(bot, card)
-    levels = every if _wants_all(request) else rungs.near(every)
+    levels = _shown(request, every)
     context |= {
         "bot": bot,
         "card": card,
@@ -91,6 +92,10 @@ def _wants_all(request: HttpRequest) -> bool:
     return text == "all"
 
 
+def _shown(request: HttpRequest, rows: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+    return rows if _wants_all(request) else rungs.near(rows)
+
+
 @for_readers
 @require_safe
 def figure(request: HttpRequest, slug: str, name: str) -> JsonResponse:
@@ -107,8 +112,7 @@ def figure(request: HttpRequest, slug: str, name: str) -> JsonResponse:
 
 def _ladder(request: HttpRequest, bot: Bot) -> Figure:
     card = cards.card(bot)
-    rows = rungs.levels(bot, card)
-    levels = [row["price"] for row in (rows if _wants_all(request) else rungs.near(rows))]
+    levels = [row["price"] for row in _shown(request, rungs.places(card))]
     if not levels:
         return {"data": [], "layout": {}, "said": "", "empty": "No cells yet."}
     return charts.ladder(bot, card, levels, _hours(request), _shape(request))

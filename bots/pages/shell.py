@@ -23,40 +23,24 @@ def demand(request: HttpRequest, roles: frozenset[Role]) -> None:
         raise PermissionDenied
 
 
-def for_readers(view: View) -> View:
-    """A page for everybody who may look."""
+def _for(roles: frozenset[Role]) -> Callable[[View], View]:
+    """A page for those who have one of these roles; others log in first, or are refused."""
 
-    @login_required
-    @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # noqa: ANN401
-        demand(request, READERS)
-        return view(request, *args, **kwargs)
+    def guard(view: View) -> View:
+        @login_required
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # noqa: ANN401
+            demand(request, roles)
+            return view(request, *args, **kwargs)
 
-    return guarded
+        return guarded
 
-
-def for_steerers(view: View) -> View:
-    """A page for those who may change what bots do."""
-
-    @login_required
-    @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # noqa: ANN401
-        demand(request, STEERERS)
-        return view(request, *args, **kwargs)
-
-    return guarded
+    return guard
 
 
-def for_admins(view: View) -> View:
-    """A page for those who may loosen what keeps bots safe."""
-
-    @login_required
-    @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # noqa: ANN401
-        demand(request, ADMINS)
-        return view(request, *args, **kwargs)
-
-    return guarded
+for_readers = _for(READERS)  # everybody who may look
+for_steerers = _for(STEERERS)  # those who may change what bots do
+for_admins = _for(ADMINS)  # those who may loosen what keeps bots safe
 
 
 def page_state(state: dict[str, Any]) -> dict[str, Any]:

@@ -16,34 +16,37 @@ Row = dict[str, Any]
 Card = dict[str, Any]
 
 
+def places(card: Card) -> list[Row]:
+    """Where the levels stand, the highest first; none without cells."""
+    cells = card["cells"]
+    prices = [cell["low"] for cell in cells] + [cell["high"] for cell in cells[-1:]]
+    return [
+        {"number": i, "price": price, "is_last_below": _is_last_below(card, prices, i)}
+        for i, price in enumerate(prices)
+    ][::-1]
+
+
 def levels(bot: Bot, card: Card) -> list[Row]:
     """Each level, the highest first: its order, or why there is none, and what it has earned.
 
     A level earns what the cell below it earned, because that cell sells at this price.
     """
-    cells = card["cells"]
-    if not cells:
-        return []
-    earned = _earned(bot)
+    cells, rows = card["cells"], places(card)
+    earned = _earned(bot) if rows else {}
     most = max(earned.values(), default=ZERO) or Decimal(1)
-    prices = [cell["low"] for cell in cells] + [cells[-1]["high"]]
-    rows = []
-    for number, price in enumerate(prices):
+    for row in rows:
+        number = row["number"]
         orders = [cell for cell in _around(cells, number) if _stands_at(cell, number)]
-        profit = earned.get(cells[number - 1]["cell"]) if number else None
-        rows.append(
-            {
-                "number": number,
-                "price": price,
-                "orders": orders,
-                "kind": _kind(orders),
-                "sells_of": cells[number - 1]["cell"] if number else None,
-                "profit": None if profit is None else plain(profit),
-                "bar": 0 if profit is None else max(0, round(100 * profit / most)),
-                "is_last_below": _is_last_below(card, prices, number),
-            }
-        )
-    return rows[::-1]
+        seller = cells[number - 1]["cell"] if number else None
+        profit = earned.get(seller) if seller is not None else None
+        row |= {
+            "orders": orders,
+            "kind": _kind(orders),
+            "sells_of": seller,
+            "profit": None if profit is None else plain(profit),
+            "bar": 0 if profit is None else max(0, round(100 * profit / most)),
+        }
+    return rows
 
 
 def near(rows: Sequence[Row], most: int = MOST_LEVELS) -> Sequence[Row]:
