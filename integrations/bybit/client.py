@@ -6,6 +6,8 @@ from typing import Any, Protocol
 
 from pybit.unified_trading import HTTP
 
+from market.exchange import NotSent
+
 NO_RETRY = -999_999  # a code Bybit never sends; pybit takes an empty set for "use the defaults"
 
 
@@ -37,6 +39,7 @@ class QuietHTTP(HTTP):  # type: ignore[misc]  # pybit has no types
     """pybit's client, which neither prints its secret nor logs what it sends."""
 
     clock = Clock()  # of the machine, unless the session sets its own
+    sign_by: float | None = None  # time.monotonic after which nothing is signed any more
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -53,8 +56,15 @@ class QuietHTTP(HTTP):  # type: ignore[misc]  # pybit has no types
     def _prepare_headers(
         self, payload: str, recv_window: int, content_type: str = "application/json"
     ) -> dict[str, str]:
-        """Sign with the session's clock (Bybit v5, authentication)."""
+        """Sign with the session's clock (Bybit v5, authentication). Raises NotSent past `sign_by`.
+
+        The stamp is taken before the look at the time: a process that stands still in between and
+        is woken later sends nothing, and one that stands still after both sends what is refused
+        for its stamp.
+        """
         stamp = self.clock.now_ms()
+        if self.sign_by is not None and time.monotonic() > self.sign_by:
+            raise NotSent("kept back: its time had passed before it was signed", stamp)
         return {
             "Content-Type": content_type,
             "X-BAPI-API-KEY": self.api_key,

@@ -76,8 +76,6 @@ class Limits:
                 pool = POOLS.get(endpoint, READS)
                 grant = self._take(pool, wanted if pool.is_batch else 1)
                 if grant.units:
-                    if by is not None and time.monotonic() > by:  # we stood still while we asked
-                        raise _not_sent(endpoint, 0.0)
                     return Turn(endpoint, grant.units, grant.is_probe)
                 wait = min(wait, grant.wait)
             if now + wait > latest:

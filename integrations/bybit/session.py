@@ -132,15 +132,14 @@ class Session:
         `again`: should it fail it may be repeated; the caller counts the failure when it is not.
 
         Refused for its time stamp it certainly had no effect: then the exchange's clock is read and
-        the same is sent once more, unless that is past `by` (time.monotonic).
+        the same is sent once more. Nothing is signed past `by` (time.monotonic): NotSent.
         """
-        came = self._try(turn.endpoint, params)
+        came = self._try(turn.endpoint, params, by)
         self._tell(turn, came, again=again)
         if isinstance(came, ClockSkew) and self._read_clock():
-            in_time = by is None or time.monotonic() <= by
-            if in_time:
-                came = self._try(turn.endpoint, params)
-                self._tell(turn, came)
+            second = self._try(turn.endpoint, params, by)
+            self._tell(turn, second)
+            came = came if isinstance(second, NotSent) else second
         if isinstance(came, Answer):
             return came
         # Raised here, outside every handler and without inner frames: the cause and its frames
@@ -176,10 +175,14 @@ class Session:
             seen.add(cursor)
             answer = self.get(endpoint, category="spot", cursor=as_sent(cursor), **params)
 
-    def _try(self, endpoint: str, params: Mapping[str, object]) -> Answer | ExchangeError:
+    def _try(
+        self, endpoint: str, params: Mapping[str, object], by: float | None = None
+    ) -> Answer | ExchangeError:
         self._mine.budget = None
+        http = self._http()
+        http.sign_by = by
         try:
-            envelope = getattr(self._http(), endpoint)(**params)
+            envelope = getattr(http, endpoint)(**params)
         except ExchangeError as error:
             return error
         except PermissionError:  # pybit's word for "there is no key"

@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler
+from typing import Any
 
 import pytest
 
@@ -198,6 +199,29 @@ def test_nothing_goes_out_past_its_time(bybit: FakeRest, gateway: Gateway) -> No
     outcomes = gateway.place_many(orders(3), by=time.monotonic() - 0.001)
     assert [type(one) for one in outcomes] == [NotSent] * 3
     assert bybit.asked == []
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_what_stood_still_between_its_turn_and_its_signature_is_not_sent(
+    bybit: FakeRest, gateway: Gateway, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    """As a process that is stopped after the last look at its limits, and woken later."""
+    session = gateway._session
+    turn = session.turn
+
+    def late(*given: Any) -> Any:
+        came = turn(*given)
+        time.sleep(0.3)
+        return came
+
+    monkeypatch.setattr(session, "turn", late)
+    outcomes = gateway.place_many(orders(count), by=time.monotonic() + 0.2)
+    assert [type(one) for one in outcomes] == [NotSent] * count
+    assert bybit.asked == []
+    monkeypatch.setattr(session, "turn", turn)
+    bybit.on(MANY, each())
+    bybit.on(CREATE, single)
+    assert not any(isinstance(one, NotSent) for one in gateway.place_many(orders(count)))
 
 
 def test_a_slow_batch_leaves_no_time_for_the_next(bybit: FakeRest, gateway: Gateway) -> None:
