@@ -10,8 +10,8 @@ import bench
 
 def main(wanted: list[str]) -> int:
     """Print a JSON line for each figure; answers the exit code."""
-    known = [module.name for module in pkgutil.iter_modules(bench.__path__)]
-    known.remove("__main__")
+    names = (module.name for module in pkgutil.iter_modules(bench.__path__))
+    known = [name for name in names if not name.startswith("_")]
     if unknown := set(wanted) - set(known):
         sys.stderr.write(f"no such benchmark: {', '.join(unknown)}; there are {', '.join(known)}\n")
         return 2

@@ -5,7 +5,6 @@ told otherwise. With BENCH_KEEP, a file, each kill is kept there as a line as it
 what is there already is not measured again: so a run that was cut short goes on.
 """
 
-import asyncio
 import http.client
 import json
 import os
@@ -16,14 +15,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import datetime
-from multiprocessing import Process, Value
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-
+from bench._flood import PER_S, poured
 from gridtrader.services import tethered
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,7 +27,6 @@ RESTING = 69
 # It moves all the time and never wildly: on recorded prices a volatility breaker trips now and
 # then, withholds a pair's buys for a quarter of an hour, and not all orders rest.
 TAPE = "synthetic:7"
-FLOOD_PER_S, FLOOD_CONNECTIONS = 500, 16
 Figures = dict[str, float]
 SPANS = ("committed_at", "sent_at", "first_empty_at", "done_at")
 
@@ -128,11 +123,13 @@ def run() -> Iterator[dict[str, object]]:
             house.ready()
             yield measured(house, int(os.environ.get("BENCH_KILLS", "100")), "kill")
             count = int(os.environ.get("BENCH_FLOOD_KILLS", "100"))
-            with flood(house.port) as came:
-                began = time.monotonic(), came()
-                found = measured(house, count, f"kill under {FLOOD_PER_S} forged alerts a second")
-                spent = max(time.monotonic() - began[0], 1.0)
-                yield found | {"alerts_answered_a_second": round((came() - began[1]) / spent)}
+            with poured(house.port) as pouring:
+                found = measured(house, count, f"kill under {PER_S} forged alerts a second")
+                came = pouring.stop()
+            yield found | {
+                "alerts_answered_a_second": round(came.answered_a_second),
+                "alerts_by_status": came.statuses,
+            }
         finally:
             house.stop()
 
@@ -211,42 +208,6 @@ def _spans(halt: Mapping[str, Any], began: float) -> dict[str, int]:
         span: round((datetime.fromisoformat(halt[span]).timestamp() - began) * 1000)
         for span in SPANS
     }
-
-
-@contextmanager
-def flood(port: int) -> Iterator[Callable[[], int]]:
-    """Forged alerts from a process of their own; tells how many were answered by now."""
-    answered = Value("Q")
-    process = Process(target=_pour, args=(port, answered), daemon=True)
-    process.start()
-    try:
-        yield lambda: int(answered.value)
-    finally:
-        process.terminate()
-        process.join()
-
-
-def _pour(port: int, answered: Any) -> None:  # noqa: ANN401 - ctypes' own
-    asyncio.run(_alerts(f"http://127.0.0.1:{port}/api/tv-alert", answered))
-
-
-async def _alerts(url: str, answered: Any) -> None:  # noqa: ANN401
-    body = {"secret": "x" * 40, "id": "1", "time": "2026-01-01T00:00:00Z", "action": "pause"}
-
-    async def one_after_another(session: aiohttp.ClientSession) -> None:
-        pause = FLOOD_CONNECTIONS / FLOOD_PER_S
-        while True:
-            began = time.monotonic()
-            try:
-                async with session.post(url, json=body) as answer:
-                    await answer.read()
-                    answered.value += 1  # this process alone writes it
-            except aiohttp.ClientError:
-                pass
-            await asyncio.sleep(max(0.0, pause - (time.monotonic() - began)))
-
-    async with aiohttp.ClientSession() as session:
-        await asyncio.gather(*(one_after_another(session) for _ in range(FLOOD_CONNECTIONS)))
 
 
 def until(done: Callable[[], Any], seconds: float, every: float = 0.1) -> Any:  # noqa: ANN401 - what `done` answers

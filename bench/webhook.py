@@ -13,16 +13,14 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
-from multiprocessing import Process, Queue
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import aiohttp
 
-from bench.kill import FLOOD_CONNECTIONS, FLOOD_PER_S, RESTING, ROOT, SPANS, House, one, until
+from bench._flood import PATH, PER_S, alert, poured
+from bench.kill import RESTING, ROOT, SPANS, House, one, until
 
-PATH = "/api/tv-alert"
 ALERTS_PER_S = 25  # below the door's own limit of 300 in 10 s
 REPLAYERS = 8
 COUNTS = """
@@ -34,14 +32,6 @@ print(json.dumps({"alerts": Alert.objects.count(), "effects": AlertEffect.object
  "configs": sorted(Bot.objects.values_list("slug", "config__version"))}))
 """
 Figures = dict[str, object]
-
-
-class Forged(NamedTuple):
-    """A flood: how it was answered (0: not at all), how many a second, and how long each took."""
-
-    statuses: dict[int, int]
-    a_second: float
-    took: list[float]
 
 
 def run() -> Iterator[Figures]:
@@ -57,12 +47,6 @@ def run() -> Iterator[Figures]:
             yield {"bench": "webhook.flood"} | flood(house)
         finally:
             house.stop()
-
-
-def alert(secret: str, name: str, **others: str) -> dict[str, str]:
-    """An alert as TradingView sends it."""
-    body = {"id": name, "time": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", "action": "pause"}
-    return {"secret": secret, "symbol": "XRPUSDT", **body, **others}
 
 
 def answers(house: House, secret: str) -> Figures:
@@ -132,21 +116,20 @@ def flood(house: House) -> Figures:
     house.call("POST", "/api/resume", {"bot": "btc-usdt"})
     until(lambda: house.resting() >= RESTING, 120)
     before = counts(house)
-    told: Queue[Forged] = Queue()
-    sender = Process(target=_forge, args=(house.port, seconds, told), daemon=True)
-    sender.start()
-    time.sleep(seconds / 3)
-    changed = [name for name, value in counts(house).items() if value != before[name]]
-    killed = one(house)  # commits, cancels, is done, and is lifted again
-    statuses, rate, took = told.get(timeout=seconds + 60)
-    sender.join()
+    with poured(house.port) as pouring:
+        began = time.monotonic()
+        time.sleep(seconds / 3)
+        changed = [name for name, value in counts(house).items() if value != before[name]]
+        killed = one(house)  # commits, cancels, is done, and is lifted again
+        time.sleep(max(0.0, seconds - (time.monotonic() - began)))
+        came = pouring.stop()
     after = counts(house)
     return {
-        "asked_a_second": FLOOD_PER_S,
-        "reached_a_second": round(rate),
+        "asked_a_second": PER_S,
+        "answered_a_second": round(came.answered_a_second),
         "seconds": seconds,
-        "statuses": statuses,
-        "ms": spread(took),
+        "statuses": came.statuses,
+        "ms": spread(came.took),
         "changed_before_the_kill": changed,
         "alerts_stored": after["alerts"] - before["alerts"],
         "effects": after["effects"] - before["effects"],
@@ -154,36 +137,6 @@ def flood(house: House) -> Figures:
         "cancelled": killed["cancelled"],
         "load": os.getloadavg()[0],
     }
-
-
-def _forge(port: int, seconds: float, told: "Queue[Forged]") -> None:
-    told.put(asyncio.run(_forged(port, seconds)))
-
-
-async def _forged(port: int, seconds: float) -> Forged:
-    found: Counter[int] = Counter()
-    took: list[float] = []
-    began = time.monotonic()
-    pause = FLOOD_CONNECTIONS / FLOOD_PER_S
-
-    async def one_after_another(session: aiohttp.ClientSession) -> None:
-        due = time.monotonic()
-        while time.monotonic() - began < seconds:
-            body = alert("x" * 40, secrets.token_hex(8), symbol="ALL", action="kill")
-            sent = time.monotonic()
-            try:
-                async with session.post(f"http://127.0.0.1:{port}{PATH}", json=body) as answer:
-                    await answer.read()
-                    found[answer.status] += 1
-                    took.append(time.monotonic() - sent)
-            except aiohttp.ClientError:
-                found[0] += 1
-            due += pause
-            await asyncio.sleep(max(0.0, due - time.monotonic()))
-
-    async with aiohttp.ClientSession() as session:
-        await asyncio.gather(*(one_after_another(session) for _ in range(FLOOD_CONNECTIONS)))
-    return Forged(dict(found), sum(found.values()) / (time.monotonic() - began), took)
 
 
 def counts(house: House) -> dict[str, Any]:

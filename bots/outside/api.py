@@ -19,7 +19,7 @@ from bots.api.errors import Conflict
 from bots.outside import journals
 from bots.outside.tasks import apply_alert
 from integrations.tradingview import inbox, message
-from integrations.tradingview.door import WRONG_SECRET
+from integrations.tradingview.door import OFF, WRONG_SECRET
 from integrations.tradingview.inbox import Outcome, Pace
 
 log = logging.getLogger(__name__)
@@ -95,9 +95,7 @@ class TradingViewAlert(APIView):
         """The message, after its secret was found right. Raises APIException."""
         secrets = [secret.reveal() for secret in settings.TRADINGVIEW_WEBHOOK_SECRETS]
         if not secrets:
-            raise exceptions.PermissionDenied(
-                "alerts are off: the server has no TRADINGVIEW_WEBHOOK_SECRET"
-            )
+            raise exceptions.PermissionDenied(OFF)
         try:
             body = message.parse(raw)
         except message.Malformed as error:

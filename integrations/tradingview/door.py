@@ -13,8 +13,8 @@ from integrations.tradingview import message
 
 PATH = "/api/tv-alert"
 WRONG_SECRET = "the alert's secret is missing or wrong"  # noqa: S105 - words about one
+OFF = "alerts are off: the server has no TRADINGVIEW_WEBHOOK_SECRET"
 _NOTED_EVERY_S = 10.0
-_REFUSED = (403, "forbidden", WRONG_SECRET)
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class Door:
             return too_long(message.MAX_BYTES)
         secrets = self._secrets()
         if not secrets:
-            return None
+            return 403, "forbidden", OFF
         try:
             known = message.knows(message.parse(raw), secrets)
         except message.Malformed as error:
@@ -57,4 +57,4 @@ class Door:
         if time.monotonic() - self._noted > _NOTED_EVERY_S:  # a flood is one line, not a log full
             self._noted = time.monotonic()
             log.warning("an alert was refused: its secret is missing or wrong")
-        return _REFUSED
+        return 403, "forbidden", WRONG_SECRET

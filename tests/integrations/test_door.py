@@ -90,10 +90,18 @@ async def test_other_addresses_are_not_its_business(door: Door, through: Through
     assert through == [b"anything"]
 
 
-async def test_without_secrets_the_view_says_so(through: Through, door: Door) -> None:
-    off = Door(door._app, list)
-    assert (await post(off, b"{}"))[0] == 202
-    assert through == [b"{}"]
+def test_without_secrets_both_say_that_alerts_are_off(
+    bot: Bot, settings: Settings, through: Through, door: Door
+) -> None:
+    from asgiref.sync import async_to_sync
+
+    settings.TRADINGVIEW_WEBHOOK_SECRETS = []
+    status, body = async_to_sync(post)(Door(door._app, list), b"{}")
+    answer = Client().post("/api/tv-alert", b"{}", content_type="application/json")
+    assert (answer.status_code, answer.json()) == (status, json.loads(body))
+    assert status == 403
+    assert b"TRADINGVIEW_WEBHOOK_SECRET" in body
+    assert through == []
 
 
 async def test_a_flood_of_forgeries_is_quick_and_one_line(
