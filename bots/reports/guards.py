@@ -48,6 +48,8 @@ TITLES: Mapping[str, str] = {
 }
 WATCHED = ("equity", "drawdown", "API errors", "volatility", "BTC gate", "feed")
 TONES = {Guard.State.TRIPPED: "bad", Guard.State.WARNING: "warn", Guard.State.CLEAR: "ok"}
+#: How a guard with a limit looks that has measured nothing: green would promise too much.
+_UNKNOWN: Mapping[str, str] = {"state_text": "Nothing measured", "tone": ""}
 _SEVERITY = [Guard.State.CLEAR, Guard.State.WARNING, Guard.State.TRIPPED]
 
 
@@ -123,6 +125,8 @@ def guard_row(guard: Guard, called: Names) -> Row:
     """One guard as it stands; shares are told in percent, `filled` is value / limit up to 1."""
     told = risk.standing(guard) | _for_people(guard, guard.unit, called)
     value, limit = guard.value, guard.limit
+    if value is None and limit is not None and guard.state == Guard.State.CLEAR:
+        told |= _UNKNOWN
     return told | {
         "limit_unit": told["unit"].partition(" ")[0],
         "filled": _filled(value, limit),

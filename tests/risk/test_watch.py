@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from bots import runner
 from bots.models import Bot, CapitalMove, Order
+from bots.reports import guards as reports
 from bots.safety import guarding, rearming
 from bots.safety.agreement import Books
 from bots.safety.guarding import standing
@@ -433,3 +434,15 @@ def test_a_guard_row_keeps_value_limit_and_since_when() -> None:
     assert (row.value, row.limit, row.since) == (D(450), D(1000), since)
     assert guarding.note(Reading("clock", "all", D(2000), D(1000), "ms", Level.TRIPPED, "x"))
     assert Guard.objects.get().since > since
+
+
+def test_what_was_never_measured_is_not_shown_as_clear() -> None:
+    guarding.note(Reading("clock", "all", None, D(1000), "ms", Level.CLEAR))
+    row = reports.guard_row(Guard.objects.get(name="clock"), {})
+    assert (row["state_text"], row["tone"], row["filled"]) == ("Nothing measured", "", None)
+    guarding.note(Reading("clock", "all", D(0), D(1000), "ms", Level.CLEAR))
+    row = reports.guard_row(Guard.objects.get(name="clock"), {})
+    assert (row["state_text"], row["tone"], row["filled"]) == ("Clear", "ok", "0")
+    guarding.note(Reading("access", "all", None, None, "", Level.CLEAR))
+    row = reports.guard_row(Guard.objects.get(name="access"), {})
+    assert row["state_text"] == "Clear", "it knows only yes and no"

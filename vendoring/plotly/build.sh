@@ -4,17 +4,19 @@
 set -eu
 PLOTLY=4.1.1
 ESBUILD=0.28.2
+ACORN=8.19.0
+ACORN_WALK=8.3.5
 here=$(cd "$(dirname "$0")" && pwd)
 vendor=$here/../../static/vendor
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-cp "$here/entry.js" "$work/"
+cp "$here/entry.js" "$here/bundle.mjs" "$work/"
 cd "$work"
 npm init -y >/dev/null
-npm install --no-audit --no-fund --silent "plotly.js@$PLOTLY" "esbuild@$ESBUILD"
-npx esbuild entry.js --bundle --minify --format=iife --global-name=Plotly --define:global=window \
-	--legal-comments=none --log-level=error --outfile=out.js
+npm install --no-audit --no-fund --silent --save-exact \
+	"plotly.js@$PLOTLY" "esbuild@$ESBUILD" "acorn@$ACORN" "acorn-walk@$ACORN_WALK"
+node bundle.mjs out.js
 if [ "${1:-}" = check ]; then
 	cmp out.js "$vendor/plotly-$PLOTLY-grid.min.js"
 	echo "the vendored bundle is what this recipe makes"
