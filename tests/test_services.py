@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from gridtrader.folder import Hold, free_port, is_free, port_of, prepare
 from gridtrader.hosting import borrowed, serving
 from gridtrader.launch import NOBODY
 from gridtrader.services import ServiceError, lock_of, of_folder
+from tests.rig.waiting import until
 
 ROOT = Path(__file__).resolve().parent.parent
 BOTH = ("postgres", "redis")
@@ -42,14 +42,6 @@ def home(cluster: Path, tmp_path: Path) -> Path:
     shutil.copytree(cluster, tmp_path / "var")
     (tmp_path / "var" / "ports.json").unlink()
     return tmp_path / "var"
-
-
-def until(what: Callable[[], bool], seconds: float = 15.0) -> None:
-    """Wait for something to come true."""
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline, "it did not come true"
-        time.sleep(0.02)
 
 
 def ask(home: Path, query: str) -> object:

@@ -21,7 +21,8 @@ from tests.acceptance.checks import Note
 from tests.acceptance.conftest import p95
 from tests.browser.conftest import WIDE, listen
 from tests.rig.ear import Ear
-from tests.system.stack import Stack, until, using
+from tests.rig.waiting import until
+from tests.system.stack import Stack, using
 
 pytestmark = pytest.mark.timeout(420)
 SPEED = 60  # a market minute a second

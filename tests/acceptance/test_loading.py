@@ -16,7 +16,7 @@ from tests.acceptance.checks import Note
 from tests.acceptance.conftest import slowed
 from tests.browser.conftest import WIDE, login_cookie
 from tests.browser.house import quote
-from tests.system.stack import until
+from tests.rig.waiting import until
 
 pytestmark = pytest.mark.timeout(300)
 LOADS = 5

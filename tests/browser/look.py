@@ -3,7 +3,7 @@
 from playwright.sync_api import Page
 
 from tests.browser.conftest import SHOTS
-from tests.system.stack import until
+from tests.rig.waiting import until
 
 WIDTHS = (320, 390, 768, 1024, 1440)
 # Name of a picture, width of the window, colour scheme.

@@ -16,7 +16,7 @@ from bots.reports import cards, profit
 from market.types import Side
 from tests.browser.house import fill, nearest, run_all
 from tests.browser.venue import START, Venue
-from tests.system.stack import until
+from tests.rig.waiting import until
 
 Enter = Callable[..., Page]
 Elsewhere = Callable[..., Any]

@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any
@@ -155,11 +155,3 @@ def fake_stream(key: str, secret: str) -> Iterator[FakeStream]:
         yield fake
     finally:
         fake.end()
-
-
-def until(true: Callable[[], object], timeout: float = 10.0) -> None:
-    """Wait for a condition of another thread; fails when it does not come true."""
-    deadline = time.monotonic() + timeout
-    while not true():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.01)

@@ -26,7 +26,8 @@ from integrations.bybit.streams import (
     public_topics,
 )
 from tests.bybit.conftest import KEY, SECRET
-from tests.bybit.fake_stream import FakeStream, fake_stream, until
+from tests.bybit.fake_stream import FakeStream, fake_stream
+from tests.rig.waiting import until
 
 FAST = Limits(
     silence=1.0, pong_is_life=True, ping=0.3, answer=1.0, first_delay=0.05, longest_delay=0.3

@@ -24,9 +24,9 @@ from market.locks import Lock
 from market.types import OrderRequest, OrderStatus
 from risk import audit, halts
 from risk.models import Halt
+from tests.rig.waiting import until
 from tests.risk.conftest import open_ours, placing_signed, rest, signed_late
 from tests.simulator.fixture import RunningSimulator
-from tests.system.stack import until
 
 State = Halt.State
 

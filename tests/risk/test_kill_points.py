@@ -24,9 +24,9 @@ from integrations.bybit.gateway import Gateway
 from integrations.bybit.session import Session
 from market.exchange import ExchangeError
 from risk.models import Halt
+from tests.rig.waiting import until
 from tests.risk.conftest import PRICES, open_ours, signed_late
 from tests.simulator.fixture import RunningSimulator
-from tests.system.stack import until
 
 pytestmark = pytest.mark.timeout(3600)
 

@@ -21,9 +21,9 @@ from market.models import Price
 from market.types import Side, Tick
 from risk.models import AuditRow, Guard, GuardEvent
 from tests.factories import BotFactory, PriceFactory
+from tests.rig.waiting import until
 from tests.risk.conftest import PRICES, open_ours, rest
 from tests.simulator.fixture import RunningSimulator
-from tests.system.stack import until
 
 D = Decimal
 

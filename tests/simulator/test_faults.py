@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from pybit.unified_trading import HTTP
 
 from integrations.bybit.simulator.faults import KINDS, Faults, changed
 from integrations.bybit.simulator.wire import ApiError
+from tests.rig.waiting import until
 from tests.simulator.client import Streams, http, limit, refused
 from tests.simulator.fixture import PATIENCE, RunningSimulator
 
@@ -33,14 +33,6 @@ def rest(client: HTTP, link: str, **changes: Any) -> Any:
 
 def links(running: RunningSimulator) -> list[str]:
     return [row["orderLinkId"] for row in running.state()["orders"]]
-
-
-def until(found: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + PATIENCE
-    while not (value := found()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    return value
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """Live prices: a simulator whose prices come from another one's public stream."""
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
@@ -13,18 +12,11 @@ from integrations.bybit.simulator.pairs import load_pairs
 from integrations.bybit.simulator.server import Options
 from integrations.bybit.simulator.tape import TapeError
 from market.types import Candle
+from tests.rig.waiting import until
 from tests.simulator.client import Streams, http, limit
 from tests.simulator.fixture import KEYS, RunningSimulator
 
-PATIENCE = 15  # s
 BTC = load_pairs()["BTCUSDT"]
-
-
-def until(true: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.fixture

@@ -5,12 +5,11 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 
 from gridtrader.services import tethered
+from tests.rig.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,17 +24,6 @@ MARKS = {
     "stream": "manage.py stream",
     "watchdog": "manage.py watchdog",
 }
-
-
-def until(done: Callable[[], object], seconds: float, what: str) -> object:
-    """Wait until something is so; fails with what was waited for."""
-    end = time.monotonic() + seconds
-    while True:
-        if found := done():
-            return found
-        if time.monotonic() > end:
-            raise AssertionError(f"not within {seconds:g} s: {what}")
-        time.sleep(0.05)
 
 
 def free_port() -> int:

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from gridtrader.folder import port_of
-from tests.system.stack import ROOT, Stack, until, using
+from tests.rig.waiting import until
+from tests.system.stack import ROOT, Stack, using
 
 pytestmark = pytest.mark.timeout(480)
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.stack import MARKS, Stack, until, using
+from tests.rig.waiting import until
+from tests.system.stack import MARKS, Stack, using
 
 pytestmark = pytest.mark.timeout(240)
 

@@ -27,7 +27,7 @@ from integrations.models import Alert, AlertEffect
 from integrations.tradingview import inbox
 from tests.factories import BotFactory, InstrumentFactory
 from tests.integrations.test_alerts import alert
-from tests.system.stack import until
+from tests.rig.waiting import until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(180)]
 
