@@ -74,6 +74,15 @@ def test_every_import_of_a_script_is_hinted_and_there() -> None:
         assert names <= set(imported(f"js/{script.name}")), script.name
 
 
+def test_what_comes_late_is_asked_for_at_once() -> None:
+    (told,) = re.findall(
+        r"^const slow = \[(.+?)\];", (STATIC / "js/page.js").read_text(), re.MULTILINE
+    )
+    first, *others = [f"js/{name}.js" for name in re.findall(r'"(\w+)"', told)]
+    early = {"js/page.js", *imported("js/page.js")}
+    assert set(others) == set(imported(first)) - early
+
+
 @pytest.mark.django_db
 def test_a_page_has_the_hints() -> None:
     client = Client()
