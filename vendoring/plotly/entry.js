@@ -7,6 +7,7 @@ const components = [
   require("plotly.js/src/components/colorscale"),
   require("plotly.js/src/components/legend"), // after shapes: its defaults look at theirs
   require("plotly.js/src/components/fx"), // after the legend, for the same reason
+  require("plotly.js/src/components/modebar"), // never shown, but drawing asks for its defaults
 ];
 const traces = [
   require("plotly.js/src/traces/scatter"),
