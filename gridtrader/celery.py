@@ -7,6 +7,7 @@ from celery import Celery, Task, signals
 from django.conf import settings
 from django.db import connections
 
+from gridtrader.garbage import settle
 from gridtrader.nudge import Nudge, TimeLimit
 from market.about import about, facts
 from risk.origin import coming_from
@@ -45,9 +46,10 @@ def take_the_request_along(headers: dict[str, object], **_: object) -> None:
 
 
 @signals.worker_ready.connect
-def keep_to_the_time_limit(**_: object) -> None:
-    """From now on no task may run for ever."""
+def be_quick(**_: object) -> None:
+    """From now on no task may run for ever, nor wait for garbage that is none."""
     _limit.watch()
+    settle()
 
 
 @signals.task_prerun.connect

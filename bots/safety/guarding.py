@@ -73,11 +73,6 @@ def note(reading: Reading) -> bool:
     A guard that kills does so once, when it trips: whoever re-arms although it still stands does
     so knowingly.
     """
-    before = standing(reading.name, reading.subject)
-    trips = before is not Level.TRIPPED and reading.level is Level.TRIPPED
-    kill = halts.killed() if trips and reading.kills else None
-    if trips and reading.kills and (kill is None or kill.drill):
-        halts.arm(reason=reading.did, by=f"guard {reading.name}")
     now, tier = timezone.now(), _kept(reading.tier)
     facts_ = {
         "value": _kept(reading.value),
@@ -91,8 +86,13 @@ def note(reading: Reading) -> bool:
     known = Guard.objects.filter(
         name=reading.name, subject=reading.subject, state=str(reading.level), tier=tier
     )
-    if known.update(**facts_):
+    if known.update(**facts_):  # it stands as before: nearly always
         return False
+    before = standing(reading.name, reading.subject)
+    trips = before is not Level.TRIPPED and reading.level is Level.TRIPPED
+    kill = halts.killed() if trips and reading.kills else None
+    if trips and reading.kills and (kill is None or kill.drill):
+        halts.arm(reason=reading.did, by=f"guard {reading.name}")
     with transaction.atomic():
         Guard.objects.update_or_create(
             name=reading.name,
