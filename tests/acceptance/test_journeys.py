@@ -104,7 +104,7 @@ def test_a_fill_is_seen_at_once(stack: Stack, context: BrowserContext, measured:
     key, secret = (
         (stack.folder / f"bybit.{name}").read_text("utf-8").strip() for name in ("key", "secret")
     )
-    port = json.loads((stack.folder / "ports.json").read_text("utf-8"))["simulator"]
+    port = _simulator(stack)
     ear = Ear(f"ws://127.0.0.1:{port}/v5/private", list(PRIVATE_TOPICS), Keys(key, secret))
     assert ear.connect()
     page = context.new_page()
@@ -115,7 +115,7 @@ def test_a_fill_is_seen_at_once(stack: Stack, context: BrowserContext, measured:
     _listen(page, ear, heard, CALM_S)  # the coins that the grids begin with
     heard.clear()
     for symbol in islice(cycle(PAIRS), FILLS):
-        _traded_with(port, symbol)
+        _traded_with(stack, symbol)
         _listen(page, ear, heard, SEEN_S)
     page.wait_for_timeout(2_000)
     seen = page.evaluate("seen")
@@ -138,10 +138,9 @@ def _listen(page: Page, ear: Ear, heard: dict[str, float], calm: float) -> None:
         page.wait_for_timeout(5)
 
 
-def _traded_with(port: int, symbol: str) -> None:
+def _traded_with(stack: Stack, symbol: str) -> None:
     """Somebody on the exchange trades with our order of a pair that is nearest to its price."""
-    simulator = f"http://127.0.0.1:{port}/sim"
-    state = requests.get(f"{simulator}/state", timeout=10).json()
+    state = requests.get(f"http://127.0.0.1:{_simulator(stack)}/sim/state", timeout=10).json()
     last = Decimal(state["prices"][symbol])
     resting = [
         order
@@ -149,8 +148,19 @@ def _traded_with(port: int, symbol: str) -> None:
         if order["symbol"] == symbol and order["orderStatus"] in {"New", "PartiallyFilled"}
     ]
     nearest = min(resting, key=lambda order: abs(Decimal(order["price"]) - last))
-    deed = {"kind": "part_fill", "share": "1", "link": nearest["orderLinkId"]}
-    requests.post(f"{simulator}/faults", json={"do": [deed]}, timeout=10).raise_for_status()
+    _deed(stack, kind="part_fill", share="1", link=nearest["orderLinkId"])
+
+
+def _deed(stack: Stack, **deed: str) -> None:
+    """Something happens to the account on the exchange."""
+    place = f"http://127.0.0.1:{_simulator(stack)}/sim/faults"
+    requests.post(place, json={"do": [deed]}, timeout=10).raise_for_status()
+
+
+def _simulator(stack: Stack) -> int:
+    """Its port."""
+    ports = json.loads((stack.folder / "ports.json").read_text("utf-8"))
+    return int(ports["simulator"])
 
 
 def test_why_a_cell_has_no_order(stack: Stack, page: Page) -> None:
@@ -199,7 +209,10 @@ def test_the_stop_question_holds_the_focus_and_gives_it_back(page: Page) -> None
 
 @pytest.mark.check(17)
 def test_deploy_by_the_keyboard_alone(stack: Stack, page: Page, measured: Note) -> None:
-    """A second grid of DOGE, below the first and small enough for what is free."""
+    """A second grid of DOGE, below the first, with money that has come in."""
+    _deed(stack, kind="deposit", coin="USDT", amount="50")
+    booked = "CapitalMove.objects.filter(opening=False).count()"
+    until(lambda: asked(stack, booked) == "1", 60, "the deposit is booked")
     page.keyboard.press("g")
     page.keyboard.press("n")
     expect(page).to_have_url(re.compile("/bots/new/"))
