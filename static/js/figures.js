@@ -72,13 +72,15 @@ const paint = (box, library) => {
     return;
   }
   const style = getComputedStyle(document.documentElement);
-  if (!box.drawn) box.replaceChildren();
+  const isFirst = !box.drawn;
+  if (isFirst) box.replaceChildren();
   box.drawn = true;
   box.setAttribute("role", "img");
   box.setAttribute("aria-label", said);
   const header = box.parentElement.querySelector("[data-told]");
   if (header && told) header.textContent = `fill to acknowledgement: ${told}`;
   library.react(box, coloured(data, style), { ...coloured(layout, style), autosize: true }, CONFIG);
+  if (isFirst) box.on("plotly_afterplot", () => box.dispatchEvent(new Event("drawn")));
 };
 
 // Draws each figure when it comes near; the answer redraws those in use and moves the newest price.

@@ -1,36 +1,32 @@
 // A row of the levels' table under the pointer or with the focus: its line and its fills stand out in the chart.
+// By classes on what is drawn already: a drawing of Plotly's takes longer than a hand takes to the next row.
 
 const FILLS = [1, 2]; // traces of buys and sells
-const WIDE = 3;
-const SETTLED_MS = 60; // rows that a pointer only passes do not stand out in the chart
 
 const nearest = (prices, price) =>
   prices.reduce((best, each, i) => (Math.abs(each - price) < Math.abs(prices[best] - price) ? i : best), 0);
 
-// Only what is another way than before is changed, and by one drawing: Plotly's are dear.
 const stress = (box, raw) => {
   const { data, layout } = box.figure;
   const prices = layout.shapes.map(({ y0 }) => Number(y0));
   const chosen = layout.shapes.findIndex(({ y0 }) => y0 === raw);
-  const lines = {};
-  layout.shapes.forEach(({ line, opacity }, i) => {
-    const width = i === chosen ? WIDE : line.width;
-    if (box.layout.shapes[i]?.line.width === width) return;
-    lines[`shapes[${i}].line.width`] = width;
-    lines[`shapes[${i}].opacity`] = i === chosen ? 1 : opacity;
-  });
-  if (Object.keys(lines).length === 0) return;
-  const points = FILLS.map((trace) => {
-    const all = [...data[trace].y.keys()];
-    return chosen < 0 ? null : all.filter((i) => nearest(prices, Number(data[trace].y[i])) === chosen);
-  });
-  globalThis.Plotly.update(box, { selectedpoints: points }, lines, FILLS);
+  for (const line of box.querySelectorAll(".shapelayer path[data-index]")) {
+    line.classList.toggle("chosen", Number(line.dataset.index) === chosen);
+  }
+  for (const trace of box.querySelectorAll(".scatterlayer .trace")) {
+    const { index } = trace.__data__[0].trace; // d3 keeps with each node what it was drawn from
+    if (!FILLS.includes(index)) continue;
+    for (const point of trace.querySelectorAll(".point")) {
+      const mine = nearest(prices, Number(data[index].y[point.__data__.i])) === chosen;
+      point.classList.toggle("faded", chosen >= 0 && !mine);
+    }
+  }
 };
 
 export const markable = (table, box) => {
   if (!table || !box) return;
-  let marked = null, timer = 0;
-  const draw = () => {
+  let marked = null;
+  const show = () => {
     if (box.drawn) stress(box, marked?.querySelector('[data-field="price"]').dataset.raw ?? "");
   };
   const mark = (row) => {
@@ -38,9 +34,9 @@ export const markable = (table, box) => {
     marked?.classList.remove("marked");
     marked = row;
     marked?.classList.add("marked");
-    clearTimeout(timer);
-    timer = setTimeout(draw, SETTLED_MS);
+    show();
   };
+  box.addEventListener("drawn", show); // what is drawn anew stands out anew
   const rowOf = ({ target }) => target.closest("[data-level-number]");
   for (const name of ["pointerover", "focusin"]) table.addEventListener(name, (event) => mark(rowOf(event)));
   for (const name of ["pointerleave", "focusout"]) table.addEventListener(name, () => mark(null));

@@ -151,4 +151,5 @@ if (look("zone") === "browser") {
 // Charts and what changes slowly come last: numbers and controls work before them.
 const later = document.querySelectorAll("[data-later]");
 const slow = ["slow", "figures", "parts", "dialog", "confirm"]; // asked for at once, not one after the other
-if (later.length) addEventListener("load", () => Promise.all(slow.map((name) => import(`./${name}.js`))).then(([{ begin }]) => begin(later)));
+const bring = () => Promise.all(slow.map((name) => import(`./${name}.js`))).then(([{ begin }]) => begin(later));
+if (later.length) addEventListener("load", () => setTimeout(bring)); // the load is over only when its listeners are

@@ -27,6 +27,12 @@ for (const [type, kept] of Object.entries(seen)) {
     new PerformanceObserver(list => kept.push(...list.getEntries().map(entry => entry.toJSON())))
         .observe({ type, buffered: true });
 }
+addEventListener("DOMContentLoaded", () => {
+    const box = document.querySelector('[data-kind="equity"]');
+    new MutationObserver(() => {
+        if (box.querySelector(".main-svg .trace")) window.drawn ??= performance.now();
+    }).observe(box, { childList: true, subtree: true });
+});
 """
 CLICK = """
 addEventListener("DOMContentLoaded", () => {
@@ -106,8 +112,8 @@ def _load(page: Page) -> Load:
     page.goto("/")
     chart = page.locator('[data-kind="equity"]')
     chart.evaluate("node => node.scrollIntoView()")
-    expect(chart.locator(".main-svg").first).to_be_visible(timeout=30_000)
-    load.drawn = page.evaluate("performance.now()")
+    expect(chart.locator(".main-svg .trace").first).to_be_visible(timeout=30_000)
+    load.drawn = page.evaluate("drawn")
     page.wait_for_timeout(1_000)  # what blocks afterwards counts too
     seen = page.evaluate("seen")
     load.paints = {entry["name"]: entry["startTime"] for entry in seen["paint"]}

@@ -76,12 +76,16 @@ def test_a_row_makes_its_level_and_its_fills_stand_out(page: Page, complaints: l
     price = row.locator('[data-field="price"]').get_attribute("data-raw")
     row.hover()
     expect(row).to_have_class(re.compile("marked"))
-    wide = """() => document.querySelector('[data-kind="ladder"]').layout.shapes
-        .filter(shape => shape.line.width > 2).map(shape => shape.y0)"""
+    wide = """() => [...document.querySelectorAll('[data-kind="ladder"] .shapelayer path')]
+        .filter(path => getComputedStyle(path).strokeWidth === '3px')
+        .map(path => path.closest('[data-kind]').layout.shapes[path.dataset.index].y0)"""
     until(lambda: page.evaluate(wide) == [price], 5, "its level stands out")
     page.locator("h1").first.hover()
     expect(row).not_to_have_class(re.compile("marked"))
     until(lambda: page.evaluate(wide) == [], 5, "no level stands out")
+    row.hover()
+    page.evaluate("dispatchEvent(new Event('resize'))")  # it is drawn anew
+    until(lambda: page.evaluate(wide) == [price], 5, "its level stands out again")
     link = page.locator("[data-level-number] a").first
     link.focus()
     expect(page.locator("[data-level-number].marked")).to_have_count(1)
