@@ -5,15 +5,28 @@ The browser redraws both with static/js/ladder.js from the same state; a browser
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, localcontext
+from functools import lru_cache
 from typing import Any
 
 from django import template
+from django.template.loader import render_to_string
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from bots.templatetags.numbers import read
 
 register = template.Library()
+
+
+@register.simple_tag
+def cell_row(cell: Mapping[str, Any], tick: str | None) -> SafeString:
+    """The table's row of a cell. A look at the page renders those alone that are new or changed."""
+    return _cell_row(tuple(cell.items()), tick or "")
+
+
+@lru_cache(maxsize=2_000)
+def _cell_row(facts: tuple[tuple[str, Any], ...], tick: str) -> SafeString:
+    return render_to_string("includes/cell_row.html", {"cell": dict(facts), "tick": tick})
 
 WIDTH, HEIGHT = 260, 96
 TOP, BOTTOM, NOW_X = Decimal(6), Decimal(90), Decimal(246)
