@@ -1,9 +1,19 @@
 """Addresses of the API."""
 
-from django.urls import path
+from django.urls import path, register_converter
+from django.urls.converters import StringConverter
 
 from bots.api import audit, candles, deploy, docs, kill, lists, reads, rebalance, switching
 from bots.outside.api import TradingViewAlert
+
+
+class Anything(StringConverter):
+    """Whatever is left of an address; Django's own `path` knows no line ends."""
+
+    regex = "(?s:.+)"
+
+
+register_converter(Anything, "anything")
 
 urlpatterns = [
     path("bots", reads.Bots.as_view(), name="api-bots"),
@@ -34,5 +44,5 @@ urlpatterns = [
     path("schema", docs.Schema.as_view(), name="api-schema"),
     path("docs", docs.Docs.as_view(), name="api-docs"),
     path("", reads.Nowhere.as_view(), name="api-root"),
-    path("<path:rest>", reads.Nowhere.as_view(), name="api-nowhere"),
+    path("<anything:rest>", reads.Nowhere.as_view(), name="api-nowhere"),
 ]

@@ -28,6 +28,7 @@ def cell_row(cell: Mapping[str, Any], tick: str | None) -> SafeString:
 def _cell_row(facts: tuple[tuple[str, Any], ...], tick: str) -> SafeString:
     return render_to_string("includes/cell_row.html", {"cell": dict(facts), "tick": tick})
 
+
 WIDTH, HEIGHT = 260, 96
 TOP, BOTTOM, NOW_X = Decimal(6), Decimal(90), Decimal(246)
 PIXEL = Decimal("0.1")

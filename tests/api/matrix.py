@@ -127,7 +127,7 @@ API: Mapping[str, Row] = {
     "api/tv-alert": Open({"POST": 403}),  # no secret is set
     "api/health": Open({"GET": 200}),
     "api/": Open(EVERY_METHOD),
-    "api/<path:rest>": Open(EVERY_METHOD),
+    "api/<anything:rest>": Open(EVERY_METHOD),
 }
 BACK = Row(STEERERS, {"GET": 302, "POST": 302}, 302, late=EVERYBODY, free={"GET": 302})
 FORM = {"GET": 200, "HEAD": 200, "POST": 200, "PUT": 200, "OPTIONS": 200}

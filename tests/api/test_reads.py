@@ -213,6 +213,12 @@ def test_nowhere_answers_in_the_same_shape(viewer: APIClient) -> None:
         assert answer.json()["error"]["code"] == "not_found"
 
 
+def test_an_address_with_a_line_end_is_nowhere_too(viewer: APIClient) -> None:
+    answer = viewer.get("/api/bots/a%0Ab/cells")
+    assert (answer.status_code, answer["Content-Type"]) == (404, "application/json")
+    assert answer.json()["error"]["code"] == "not_found"
+
+
 # --- health --------------------------------------------------------------------------------------
 
 
