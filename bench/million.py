@@ -108,11 +108,14 @@ def _furnish() -> "Client":  # noqa: F821 - Django has to be set up first
         store.release(lease)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")
+        cursor.execute("SET LOCAL statement_timeout = 0")
         cursor.execute(ORDERS, {"each": FILLS // len(PRICES)})
         for statement in (FILLED, TRIPS, BOOKED, LINES):
             cursor.execute(statement)
     with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")
         cursor.execute("VACUUM ANALYZE")
+        cursor.execute("RESET statement_timeout")
     roles.ensure_groups()
     user = User.objects.create_superuser("operator", password=None)
     roles.give(user, roles.Role.ADMIN)
