@@ -17,8 +17,8 @@ const stress = (box, raw) => {
     const { index } = trace.__data__[0].trace; // d3 keeps with each node what it was drawn from
     if (!FILLS.includes(index)) continue;
     for (const point of trace.querySelectorAll(".point")) {
-      const mine = nearest(prices, Number(data[index].y[point.__data__.i])) === chosen;
-      point.classList.toggle("faded", chosen >= 0 && !mine);
+      const isOther = () => nearest(prices, Number(data[index].y[point.__data__.i])) !== chosen;
+      point.classList.toggle("faded", chosen >= 0 && isOther());
     }
   }
 };
