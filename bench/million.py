@@ -22,7 +22,7 @@ PAGES = (
 PRICES = {"BTCUSDT": 97_000, "MNTUSDT": "1.08", "DOGEUSDT": "0.137", "PEPEUSDT": "0.00000447"}
 
 # One buy and one sell after the other in the cells of each bot, a minute apart; each sell closes
-# a round trip. Triggers are left out: the ledger's rows follow in one statement, as they post.
+# a round trip. Triggers are left out: what they write follows in one statement each.
 ORDERS = """
 INSERT INTO bots_order (client_id, order_id, acts_as, bot_id, config_id, cell, symbol, side, price,
     quantity, time_in_force, status, filled, reason, settled, created_at, not_found, updated)
@@ -60,6 +60,9 @@ CROSS JOIN LATERAL (VALUES
     ('market', pair.quote, way * f.price * f.quantity),
     ('bot', f.fee_coin, -f.fee), ('fees', f.fee_coin, f.fee)) line (account, coin, amount)
 """
+MARKS = """
+INSERT INTO bots_staleday (day) SELECT DISTINCT (time AT TIME ZONE 'UTC')::date FROM bots_fill
+"""
 
 
 def run() -> Iterator[Figures]:
@@ -84,6 +87,7 @@ def _furnish() -> "Client":  # noqa: F821 - Django has to be set up first
     from django.test import Client  # noqa: PLC0415
 
     from bots import roles, seeds, store  # noqa: PLC0415
+    from bots.books import days  # noqa: PLC0415
     from bots.grid.cells import build  # noqa: PLC0415
     from bots.models import CapitalMove  # noqa: PLC0415
     from bots.terms import spec_of  # noqa: PLC0415
@@ -110,12 +114,13 @@ def _furnish() -> "Client":  # noqa: F821 - Django has to be set up first
         cursor.execute("SET LOCAL session_replication_role = replica")
         cursor.execute("SET LOCAL statement_timeout = 0")
         cursor.execute(ORDERS, {"each": FILLS // len(PRICES)})
-        for statement in (FILLED, TRIPS, BOOKED, LINES):
+        for statement in (FILLED, TRIPS, BOOKED, LINES, MARKS):
             cursor.execute(statement)
     with connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 0")
         cursor.execute("VACUUM ANALYZE")
         cursor.execute("RESET statement_timeout")
+    days.keep()
     roles.ensure_groups()
     user = User.objects.create_superuser("operator", password=None)
     roles.give(user, roles.Role.ADMIN)
@@ -130,7 +135,8 @@ def _looked_at(client: "Client", path: str) -> tuple[list[float], int]:  # noqa:
 
     with CaptureQueriesContext(connection) as queries:
         _answered(client, path)
-    return [_answered(client, path) for _ in range(LOOKS)], len(queries)
+        asked = len(queries)  # before another request forgets them
+    return [_answered(client, path) for _ in range(LOOKS)], asked
 
 
 def _answered(client: "Client", path: str) -> float:  # noqa: F821

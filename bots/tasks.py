@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from bots import balancing, live, runner
 from bots.backtest import runs
-from bots.books import capture, reconcile, samples, spells
+from bots.books import capture, days, reconcile, samples, spells
 from bots.control import NotPossible
 from bots.grid.levels import InvalidGrid
 from bots.models import Bot
@@ -71,6 +71,12 @@ def refresh_instruments() -> None:
             what(_gateway)
         except ExchangeError as error:
             log.warning("not refreshed by %s: %s", what.__name__, error)
+
+
+@shared_task
+def keep_days() -> None:
+    """Add up the days that facts came in for."""
+    days.keep()
 
 
 @shared_task

@@ -232,6 +232,7 @@ CELERY_BEAT_SCHEDULE = {
         ("look for gaps in the candles", "integrations.tasks.repair_gaps", 600.0),
         ("look at the whole market", "integrations.tasks.refresh_overview", 60.0),
         ("roll up hours and days", "market.tasks.roll_up", 300.0),
+        ("add up days", "bots.tasks.keep_days", 60.0),
         ("forget what is old", "market.tasks.forget", 3_600.0),
         ("keep the account's worth", "bots.tasks.record_equity", _market_minute),
         ("keep what holds bots back", "bots.tasks.record_spells", 5.0),

@@ -48,7 +48,7 @@ class Tally:
 
     While the exchange cannot be reached at all every loop tries again and again what it wanted
     once: the tries of one outage are one call that failed, and one more for each `OUTAGE_S` that
-    it lasts (docs/adr/0006).
+    it lasts (docs/adr/0012).
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -7,16 +7,21 @@ beyond the capital is what round trips earned and open cells have spent.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from django.db import connection
 from django.db.models import F, Sum
 
-from bots.models import BookLine, Bot, Cell, RoundTrip
+from bots.models import Bot, Cell
 from market.models import Instrument, MoneyField
 from market.types import ZERO, plain
 
+_PURSE = """
+SELECT coin, traded, sum(amount) FROM bots_books_by_day
+WHERE bot_id = %s AND account = 'bot' GROUP BY coin, traded
+"""
+_EARNED = "SELECT sum(grid_profit + inventory_pnl) FROM bots_trips_by_day WHERE bot_id = %s"
 TOLERANCE = Decimal("1e-8")  # of a coin; sums of kept digits are exact
 
 
@@ -53,12 +58,14 @@ def purse(bot: Bot) -> Purse:
     pair = Instrument.objects.filter(symbol=bot.symbol).first()
     if pair is None:
         return Purse(ZERO, ZERO, ZERO)
-    own = BookLine.objects.filter(bot=bot, account=BookLine.Account.BOT).order_by()
-    coins: Mapping[str, Decimal] = defaultdict(
-        lambda: ZERO, dict(own.values_list("coin").annotate(Sum("amount")))
-    )
-    capital = own.exclude(booking__config=None).aggregate(sum=Sum("amount"))["sum"]
-    return Purse(capital or ZERO, coins[pair.base], coins[pair.quote])
+    coins: dict[str, Decimal] = defaultdict(lambda: ZERO)
+    capital = ZERO
+    with connection.cursor() as cursor:
+        cursor.execute(_PURSE, [bot.pk])
+        for coin, traded, amount in cursor.fetchall():
+            coins[coin] += amount
+            capital += ZERO if traded else amount
+    return Purse(capital, coins[pair.base], coins[pair.quote])
 
 
 def residual(bot: Bot) -> Residual:
@@ -67,8 +74,8 @@ def residual(bot: Bot) -> Residual:
     cells = Cell.objects.filter(config__bot=bot).aggregate(
         held=Sum("held"), open=Sum(F("proceeds") - F("cost"), output_field=MoneyField())
     )
-    earned = RoundTrip.objects.filter(bot=bot).aggregate(
-        sum=Sum(F("grid_profit") + F("inventory_pnl"), output_field=MoneyField())
-    )["sum"]
+    with connection.cursor() as cursor:
+        cursor.execute(_EARNED, [bot.pk])
+        (earned,) = cursor.fetchone()
     made = (earned or ZERO) + (cells["open"] or ZERO)
     return Residual(has.base - (cells["held"] or ZERO), has.quote - has.capital - made)

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.db import transaction
-from django.db.models import Sum
+from django.db import connection, transaction
 
 from bots.books import worth
 from bots.models import BookLine, CapitalMove
@@ -39,9 +38,9 @@ def open_books(exchange: Exchange) -> None:
 
 def balances() -> Mapping[str, Decimal]:
     """What each coin should stand at: what came in, and what our fills made of it."""
-    ours = BookLine.objects.filter(account__in=BookLine.OURS).order_by()
-    summed = ours.values_list("coin").annotate(Sum("amount"))
-    return defaultdict(lambda: ZERO, dict(summed))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT coin, sum(amount) FROM bots_books_by_day GROUP BY coin")
+        return defaultdict(lambda: ZERO, dict(cursor.fetchall()))
 
 
 def equity() -> Decimal | None:

@@ -3,6 +3,7 @@
 from bots.models.account import ApiToken, CapitalMove, FeeRate
 from bots.models.backtests import RECORDED, Backtest
 from bots.models.capture import Capture, Spell
+from bots.models.days import DayOfBooks, DayOfFills, DayOfTrips, StaleDay
 from bots.models.grids import Bot, Cell, GridConfig, Opening, Shift
 from bots.models.ledger import Booking, BookLine
 from bots.models.orders import Fill, Order, RoundTrip
@@ -17,6 +18,9 @@ __all__ = [
     "CapitalMove",
     "Capture",
     "Cell",
+    "DayOfBooks",
+    "DayOfFills",
+    "DayOfTrips",
     "FeeRate",
     "Fill",
     "GridConfig",
@@ -25,4 +29,5 @@ __all__ = [
     "RoundTrip",
     "Shift",
     "Spell",
+    "StaleDay",
 ]

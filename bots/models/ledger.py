@@ -41,6 +41,7 @@ class Booking(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        indexes = [models.Index(fields=["at"], name="bookings_by_time")]
         constraints = [
             models.CheckConstraint(
                 condition=Q(fill__isnull=False, move=None, config=None)

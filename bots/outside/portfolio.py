@@ -69,7 +69,7 @@ def _recorded(day: date) -> Iterator[Item]:
     """What facts say of a day that is long over; what nobody wrote down is left empty."""
     end = datetime.combine(day + _DAY, datetime.min.time(), UTC)
     bots = list(Bot.objects.filter(deployed_at__lt=end))
-    each = earned.of(bots, until=end)
+    each = earned.of(bots, until=day + _DAY)
     for bot in bots:
         found = _sums([each[bot.pk]]) | {"Equity": _worth(bot.subject, end)}
         yield _row(day, bot.slug, bot.name, found)

@@ -13,6 +13,7 @@ from market.models import Price
 from market.types import ZERO, milliseconds, moment
 
 MOST_POINTS = 240
+_INTERVALS = ("1", "3", "5", "15", "30", "60", "120", "240")
 
 # What each stretch of time added: quote and base by fills, as the ledger has them; closed trips.
 _FLOWS = """
@@ -23,10 +24,23 @@ _FLOWS = """
     JOIN bots_booking booking ON booking.id = line.booking_id AND booking.fill_id IS NOT NULL
     JOIN bots_bot bot ON bot.id = line.bot_id
     JOIN market_instrument pair ON pair.symbol = bot.symbol
-    WHERE line.bot_id = %(bot)s AND line.account = 'bot' GROUP BY bin ORDER BY bin"""
+    WHERE line.bot_id = %(bot)s AND line.account = 'bot' GROUP BY bin"""
 _TRIPS = """
     SELECT date_bin(%(step)s, closed, 'epoch') AS bin, sum(grid_profit), sum(inventory_pnl)
-    FROM bots_roundtrip WHERE bot_id = %(bot)s GROUP BY bin ORDER BY bin"""
+    FROM bots_roundtrip WHERE bot_id = %(bot)s GROUP BY bin"""
+
+# The same by days, which are kept added up.
+_DAILY_FLOWS = """
+    SELECT book.day::timestamp AT TIME ZONE 'UTC' AS bin,
+           sum(CASE WHEN book.coin = pair.quote THEN book.amount ELSE 0 END),
+           sum(CASE WHEN book.coin = pair.base THEN book.amount ELSE 0 END)
+    FROM bots_books_by_day book
+    JOIN bots_bot bot ON bot.id = book.bot_id
+    JOIN market_instrument pair ON pair.symbol = bot.symbol
+    WHERE book.bot_id = %(bot)s AND book.account = 'bot' AND book.traded GROUP BY bin"""
+_DAILY_TRIPS = """
+    SELECT day::timestamp AT TIME ZONE 'UTC' AS bin, sum(grid_profit), sum(inventory_pnl)
+    FROM bots_trips_by_day WHERE bot_id = %(bot)s GROUP BY bin"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +66,8 @@ def course(bot: Bot) -> list[Point]:
         return []
     interval = _interval(price.time - first)
     step = timedelta(milliseconds=LENGTH_MS[interval])
-    flows, trips = _binned(_FLOWS, bot, step), _binned(_TRIPS, bot, step)
+    sums = (_DAILY_FLOWS, _DAILY_TRIPS) if interval == "D" else (_FLOWS, _TRIPS)
+    flows, trips = (_binned(query, bot, step) for query in sums)
     bars = series.read(
         bot.symbol, interval, milliseconds(price.time), MOST_POINTS + 1, milliseconds(first - step)
     )
@@ -76,9 +91,12 @@ def course(bot: Bot) -> list[Point]:
 
 
 def _interval(age: timedelta) -> str:
-    """The shortest bars that tell such a time in MOST_POINTS."""
+    """The shortest bars that tell such a time in MOST_POINTS; from four hours on, days.
+
+    Shorter stretches are added up from the facts, so only young bots have them.
+    """
     wanted = age / MOST_POINTS
-    fitting = (name for name, ms in LENGTH_MS.items() if timedelta(milliseconds=ms) >= wanted)
+    fitting = (name for name in _INTERVALS if timedelta(milliseconds=LENGTH_MS[name]) >= wanted)
     return next(fitting, "D")
 
 

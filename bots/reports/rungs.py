@@ -4,14 +4,32 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, Q, Sum
+from django.db import connection
+from django.db.models import Count, Q
 
-from bots.models import Bot, GridConfig, RoundTrip, Shift
+from bots.models import Bot, GridConfig
 from bots.reports.history import iso, trip_row
 from market.types import ZERO, plain
 
 LATEST_TRIPS = 12
 MOST_LEVELS = 30  # shown at once: more are folded
+# A cell that a ladder laid on top begins anew there.
+_BY_CELL = """
+WITH laid AS (
+    SELECT cell, max(trip) AS trip FROM bots_shift WHERE config_id = %(config)s GROUP BY cell
+)
+SELECT cell, sum(grid_profit) FROM bots_trips_by_day
+WHERE bot_id = %(bot)s AND config_id = %(config)s AND cell NOT IN (SELECT cell FROM laid)
+GROUP BY cell
+UNION ALL
+SELECT trips.cell, sum(trips.grid_profit) FROM laid JOIN bots_roundtrip trips
+ON trips.config_id = %(config)s AND trips.cell = laid.cell AND trips.trip >= laid.trip
+GROUP BY trips.cell
+"""
+_BY_VERSION = """
+SELECT config_id, sum(round_trips)::bigint, sum(grid_profit) FROM bots_trips_by_day
+WHERE bot_id = %s GROUP BY config_id
+"""
 Row = dict[str, Any]
 Card = dict[str, Any]
 
@@ -88,13 +106,9 @@ def _is_last_below(card: Card, prices: Sequence[str], number: int) -> bool:
 
 def _earned(bot: Bot) -> dict[int, Decimal]:
     """Profit of the running version's cells where they stand now."""
-    laid = {row.cell: row.trip for row in Shift.objects.filter(config_id=bot.config_id)}
-    trips = RoundTrip.objects.filter(config_id=bot.config_id).order_by()
-    earned: dict[int, Decimal] = {}
-    for cell, trip, profit in trips.values_list("cell", "trip", "grid_profit"):
-        if trip >= laid.get(cell, 0):
-            earned[cell] = earned.get(cell, ZERO) + profit
-    return earned
+    with connection.cursor() as cursor:
+        cursor.execute(_BY_CELL, {"bot": bot.pk, "config": bot.config_id})
+        return dict(cursor.fetchall())
 
 
 def round_trips(bot: Bot) -> list[Row]:
@@ -106,11 +120,9 @@ def round_trips(bot: Bot) -> list[Row]:
 
 def versions(bot: Bot) -> list[Row]:
     """Every version of the bot's grid, the newest first, with what it earned."""
-    counted = (
-        GridConfig.objects.filter(bot=bot)
-        .annotate(trips=Count("round_trips"), earned=Sum("round_trips__grid_profit"))
-        .order_by("-version")
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(_BY_VERSION, [bot.pk])
+        made = {config: (trips, profit) for config, trips, profit in cursor.fetchall()}
     return [
         {
             "version": config.version,
@@ -122,10 +134,11 @@ def versions(bot: Bot) -> list[Row]:
             "capital": plain(config.capital),
             "created_at": iso(config.created_at),
             "created_by": config.created_by,
-            "trips": config.trips,
-            "earned": plain(config.earned or ZERO),
+            "trips": trips,
+            "earned": plain(profit),
         }
-        for config in counted
+        for config in GridConfig.objects.filter(bot=bot).order_by("-version")
+        for trips, profit in [made.get(config.pk, (0, ZERO))]
     ]
 
 

@@ -11,7 +11,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Sum
 from pytest_django import DjangoDbBlocker
 
-from bots.books import posting
+from bots.books import days, ledger, posting
 from bots.models import BookLine, Fill, GridConfig
 from tests.factories import InstrumentFactory
 
@@ -119,6 +119,9 @@ def test_every_old_fact_is_booked_once_and_the_books_balance(old: Any) -> None:
     assert grid == D(20_000) + quote - D(34_000), "the newest version's capital, and its trades"
     assert [str(mistake) for mistake in posting.mistakes()] == []
     assert Fill.objects.filter(bookings=None).count() == 0
+    assert ledger.balances()["USDT"] == quote, "its days are added up from the facts at once"
+    days.keep()
+    assert ledger.balances()["USDT"] == quote
 
 
 def test_an_empty_old_database_comes_forward_too(old: Any) -> None:

@@ -33,6 +33,7 @@ GIVEN: dict[str, Callable[[], tuple[Any, ...]]] = {
     "bots.tasks.refresh_instruments": tuple,
     "bots.tasks.record_equity": tuple,
     "bots.tasks.record_latency": tuple,
+    "bots.tasks.keep_days": tuple,
     "bots.tasks.keep_standing": tuple,
     "bots.tasks.run_backtest": lambda: (0,),  # nobody asked for that one
     "bots.tasks.share_capital": tuple,

@@ -5,13 +5,13 @@ from contextlib import nullcontext
 
 from django.core.management.base import BaseCommand, CommandError
 
-from bots.books import identity, posting, rebuild
+from bots.books import days, identity, posting, rebuild
 from bots.models import BookLine, Bot, GridConfig
 from market.snapshots import snapshot
 
 
 class Command(BaseCommand):
-    """Cells, round trips and ledger are only conclusions; fills and capital moves are the facts."""
+    """Cells, trips, ledger and sums are only conclusions; fills and capital moves are the facts."""
 
     help = "Recompute cells, round trips and ledger from the fills; with --write, keep the result."
 
@@ -35,6 +35,7 @@ class Command(BaseCommand):
                 raise CommandError(f"no bot is named {bot}")
         found = sum(self._one(config, write=write) for config in configs)
         found += self._ledger(Bot.objects.filter(slug=bot).first(), write=write)
+        found += self._days(write=write)
         if not found:
             mine = Bot.objects.filter(configs__in=configs).distinct()
             found = sum(self._identity(each) for each in mine)
@@ -66,6 +67,15 @@ class Command(BaseCommand):
                 posting.correct(mistake)
         if wrong and write:
             self.stdout.write("  corrected")
+        return len(wrong)
+
+    def _days(self, *, write: bool) -> int:
+        wrong = list(days.differences())
+        for _, words in wrong:
+            self.stdout.write(f"  {words}")
+        if wrong and write:
+            days.mark(day for day, _ in wrong)
+            self.stdout.write("  added up anew")
         return len(wrong)
 
     def _identity(self, bot: Bot) -> int:
