@@ -85,6 +85,7 @@ def _furnish() -> "Client":  # noqa: F821 - Django has to be set up first
     from django.contrib.auth.models import User  # noqa: PLC0415
     from django.db import connection, transaction  # noqa: PLC0415
     from django.test import Client  # noqa: PLC0415
+    from django.utils import timezone  # noqa: PLC0415
 
     from bots import roles, seeds, store  # noqa: PLC0415
     from bots.books import days  # noqa: PLC0415
@@ -100,7 +101,7 @@ def _furnish() -> "Client":  # noqa: F821 - Django has to be set up first
         InstrumentFactory(
             symbol=symbol, tick=pair.tick, lot=pair.lot, min_notional=pair.min_notional
         )
-        PriceFactory(symbol=symbol, last=price)
+        PriceFactory(symbol=symbol, last=price, time=timezone.now())
     CapitalMove.objects.create(coin="USDT", amount=34_000, opening=True)
     for bot in seeds.seed_bots():
         lease = store.take_lease(bot.pk)

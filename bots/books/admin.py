@@ -3,7 +3,10 @@
 from datetime import datetime
 
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 
+from bots.books import ledger
 from bots.models import Booking, BookLine, Shift
 from market.readonly import ReadOnlyAdmin, number
 from market.types import moment
@@ -27,13 +30,25 @@ class BookingAdmin(ReadOnlyAdmin):
         return "; ".join(f"{line} ({line.bot})" if line.bot else str(line) for line in lines)
 
 
+class CoinFilter(admin.SimpleListFilter):
+    """By coin. Django's own would look for them in every line; the sums of days know them."""
+
+    title = parameter_name = "coin"
+
+    def lookups(self, *_: object) -> list[tuple[str, str]]:
+        return [(coin, coin) for coin in sorted(ledger.balances())]
+
+    def queryset(self, _: HttpRequest, queryset: "QuerySet[BookLine]") -> "QuerySet[BookLine]":
+        return queryset if self.value() is None else queryset.filter(coin=self.value())
+
+
 @admin.register(BookLine)
 class BookLineAdmin(ReadOnlyAdmin):
     """What each account received (above zero) or gave (below)."""
 
     list_display = ("id", "at", "kind", "account", "bot", "coin", number("amount"))
     shown = ("booking", *list_display[1:])
-    list_filter = ("account", "coin", "bot", "booking__kind")
+    list_filter = ("account", CoinFilter, "bot", "booking__kind")
     search_fields = ("coin", "bot__slug", "bot__symbol", "booking__fill__exec_id")
     list_select_related = ("bot", "booking")
     ordering = ("-id",)

@@ -7,6 +7,8 @@ from bots.models.grids import Bot, GridConfig
 from market import types
 from market.models import MoneyField
 
+_SIDES = [(side.value, side.value) for side in types.Side]
+
 
 class Order(models.Model):
     """An order of ours, committed before it is sent; the exchange's answers are written on it."""
@@ -20,7 +22,7 @@ class Order(models.Model):
     config = models.ForeignKey(GridConfig, on_delete=models.PROTECT, related_name="orders")
     cell = models.PositiveSmallIntegerField()
     symbol = models.CharField(max_length=32)
-    side = models.CharField(max_length=4)
+    side = models.CharField(max_length=4, choices=_SIDES)
     price = MoneyField()
     quantity = MoneyField()
     time_in_force = models.CharField(max_length=8)
@@ -79,7 +81,7 @@ class Fill(models.Model):
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="fills")
     bot = models.ForeignKey(Bot, on_delete=models.PROTECT, related_name="fills")
     symbol = models.CharField(max_length=32)
-    side = models.CharField(max_length=4)
+    side = models.CharField(max_length=4, choices=_SIDES)
     price = MoneyField()
     quantity = MoneyField()
     fee = MoneyField()
