@@ -16,7 +16,7 @@ from django.utils import timezone
 from bots.grid.levels import GridSpec, InvalidGrid
 from bots.grid.trailing import HOURLY
 from bots.models import Bot, GridConfig, Order
-from bots.terms import RANGE, bounds_of, check, overlaps, references_of
+from bots.terms import RANGE, bounds_of, check, others_than, overlaps, references_of
 from market.locks import Lock, hold
 from market.types import OrderStatus, Side
 from risk import audit
@@ -155,7 +155,7 @@ def _refuse(
 ) -> None:
     """Raises InvalidGrid; until the transaction ends nobody else is given a range or capital."""
     hold(Lock.GRIDS)
-    for objection in (*overlaps(symbol, config, other_than), *unless(config)):
+    for objection in (*overlaps(symbol, config, others_than(other_than)), *unless(config)):
         raise objection
 
 

@@ -11,7 +11,7 @@ from bots.control import Deployment, first_version
 from bots.grid.levels import GridSpec, InvalidGrid, levels
 from bots.grid.trailing import HOURLY
 from bots.models import Bot, GridConfig
-from bots.terms import check, overlaps
+from bots.terms import check, others_than, overlaps
 from market.models import Instrument
 
 FEWEST_GRIDS, MOST_GRIDS = 2, 100
@@ -121,7 +121,7 @@ class DeployForm(forms.ModelForm):  # type: ignore[type-arg]
         wish = self.deployment()
         config = first_version(wish)
         check(config)
-        for objection in overlaps(wish.symbol, config, self.instead_of):
+        for objection in overlaps(wish.symbol, config, others_than(self.instead_of)):
             raise objection
         if pair := Instrument.objects.filter(symbol=wish.symbol).first():
             levels(wish.spec, pair.to_domain())

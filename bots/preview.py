@@ -16,15 +16,15 @@ from bots.grid.outcome import Plan
 from bots.grid.truth import TruthCard, card
 from bots.models import Bot, GridConfig
 from bots.safety import exposure
-from bots.terms import check, overlaps, references_of, spec_after, spec_of, trailing_of
+from bots.terms import check, others_than, overlaps, references_of, spec_after, spec_of, trailing_of
 from market import ingest
 from market.exchange import Exchange, Refused
 from market.types import ONE, ZERO, Instrument, Tick, plain
 from risk import policy
+from risk.models import Policy
 from risk.rules import FREE
 
 PRICE_AGE = timedelta(seconds=5)
-_ENDED = (Bot.State.STOPPED, Bot.State.DRAFT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,8 @@ def preview(
         truth = replace(truth, warnings=(*truth.warnings, _waits(config, now)))
     plan = Plan(spec, instrument, rates.maker, rates.taker, trailing=trailing)
     beyond = partial(_beyond, instrument, instead_of)
-    objections = [*overlaps(symbol, config, instead_of), *beyond(config)]
+    others = others_than(instead_of)
+    objections = [*overlaps(symbol, config, others), *beyond(config, others)]
     return Preview(symbol, instrument, tick, plan, config.stop_loss, truth, objections, beyond)
 
 
@@ -93,14 +94,19 @@ def _waits(config: GridConfig, now: Tick) -> str:
 
 
 def _beyond(
-    instrument: Instrument, instead_of: Bot | None, config: GridConfig
+    instrument: Instrument,
+    instead_of: Bot | None,
+    config: GridConfig,
+    others: Sequence[Bot] | None = None,
 ) -> Iterator[InvalidGrid]:
+    """Objections by the account as it is; by `others` at work, which are else looked up."""
     was = instead_of.config if instead_of else None
     spec = spec_after(was, config) if was else spec_of(config)
-    others, spent = _others(instead_of), spent_by(instead_of) if instead_of else ZERO
-    yield from _over_budget(spec, instead_of)
+    others = others_than(instead_of) if others is None else others
+    spent, thresholds = spent_by(instead_of) if instead_of else ZERO, policy.current()
+    yield from _over_budget(spec, instead_of, thresholds)
     yield from _over_free(others, instrument, spec, spent)
-    yield from _over_caps(others, instrument.symbol, spec)
+    yield from _over_caps(others, instrument.symbol, spec, thresholds)
 
 
 def _known(exchange: Exchange, reference: str) -> None:
@@ -111,15 +117,11 @@ def _known(exchange: Exchange, reference: str) -> None:
         raise InvalidGrid("reference", f"{reference}: {error.reason}") from error
 
 
-def _others(bot: Bot | None) -> Sequence[Bot]:
-    """All other bots that have not ended."""
-    found = Bot.objects.exclude(state__in=_ENDED).exclude(pk=bot.pk if bot else None)
-    return list(found.select_related("config").prefetch_related("config__cells"))
-
-
-def _over_caps(others: Iterable[Bot], symbol: str, spec: GridSpec) -> Iterator[InvalidGrid]:
+def _over_caps(
+    others: Iterable[Bot], symbol: str, spec: GridSpec, thresholds: Policy
+) -> Iterator[InvalidGrid]:
     """Whether the grid, fully bought, would lead beyond what risk allows a pair or the account."""
-    thresholds, usable = policy.current(), spec.capital * (ONE - spec.reserve)
+    usable = spec.capital * (ONE - spec.reserve)
     bound = {other.symbol: ZERO for other in others}
     for other in others:
         if other.config:
@@ -136,9 +138,11 @@ def _over_caps(others: Iterable[Bot], symbol: str, spec: GridSpec) -> Iterator[I
             )
 
 
-def _over_budget(spec: GridSpec, instead_of: Bot | None) -> Iterator[InvalidGrid]:
+def _over_budget(
+    spec: GridSpec, instead_of: Bot | None, thresholds: Policy
+) -> Iterator[InvalidGrid]:
     """A cell needs an order, and the exchange lets an account have so many open."""
-    most, taken = policy.current().account_orders, exposure.open_orders(but=instead_of)
+    most, taken = thresholds.account_orders, exposure.open_orders(but=instead_of)
     if taken + spec.grids > most:
         yield InvalidGrid(
             "grids",

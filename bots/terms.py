@@ -1,6 +1,6 @@
 """A version's terms: its row read in the pure core's words, and what its prices must satisfy."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -101,18 +101,20 @@ def check(config: GridConfig) -> None:
         raise InvalidGrid("trailing_cap", "a cap is for a grid that trails up: set trailing_up too")
 
 
-def overlaps(
-    symbol: str, config: GridConfig, other_than: Bot | None = None
-) -> Iterator[InvalidGrid]:
+def others_than(bot: Bot | None) -> Sequence[Bot]:
+    """All other bots that have not ended."""
+    found = Bot.objects.exclude(state__in=_ENDED).exclude(pk=bot.pk if bot else None)
+    return list(found.select_related("config").prefetch_related("config__cells"))
+
+
+def overlaps(symbol: str, config: GridConfig, others: Iterable[Bot]) -> Iterator[InvalidGrid]:
     """Bots at work whose range this one meets: two grids on one range would trade with each other.
 
     A grid that trails up may come as far as its cap.
     """
-    others = Bot.objects.filter(symbol=symbol).exclude(state__in=_ENDED)
-    others = others.exclude(pk=other_than.pk if other_than else None)
     lower, reach = config.lower, _reach(config, config.upper)
-    for other in others.select_related("config").prefetch_related("config__cells"):
-        if other.config is None:
+    for other in others:
+        if other.symbol != symbol or other.config is None:
             continue
         low, high = bounds_of(other.config)
         if low < reach and lower < _reach(other.config, high):

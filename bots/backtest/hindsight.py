@@ -7,6 +7,8 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from functools import lru_cache
 from typing import Any
 
+from django.db.models import Count, Sum
+
 from bots.backtest import tapes
 from bots.backtest.replay import replay
 from bots.grid.levels import InvalidGrid
@@ -42,15 +44,31 @@ def minutes(symbol: str, until: int) -> Sequence[Candle]:
 
 def record_of(symbol: str) -> Record | None:
     """The best record there is of a pair; None when there is none worth replaying."""
-    newest = Bar.objects.filter(symbol=symbol, interval="1", closed=True).order_by("-time")
-    last: datetime | None = newest.values_list("time", flat=True).first()
-    own = minutes(symbol, milliseconds(last)) if last else ()
+    own = _own(symbol)
     if len(own) >= ENOUGH_BARS:
         return Record(own)
     for pair, tape in tapes.tapes():
         if pair == symbol:
             return Record(_tape(symbol, tape), tape)
     return Record(own) if len(own) >= LEAST_BARS else None
+
+
+def _own(symbol: str) -> Sequence[Candle]:
+    """Our own record of a pair, up to its newest closed minute; read anew only when it changed."""
+    rows = Bar.objects.filter(symbol=symbol, interval="1")
+    newest = rows.filter(closed=True).order_by("-time")
+    last: datetime | None = newest.values_list("time", flat=True).first()
+    if last is None:
+        return ()
+    recent = rows.filter(time__gte=last - RECENT, time__lte=last)
+    content = recent.aggregate(Count("time"), *map(Sum, ("open", "high", "low", "close")))
+    return _read(symbol, milliseconds(last), tuple(content.values()))
+
+
+@lru_cache(maxsize=2)
+def _read(symbol: str, last: int, _content: tuple[Decimal, ...]) -> tuple[Candle, ...]:
+    """Three days of minutes take longer to read than to count and add up (`_content`)."""
+    return tuple(minutes(symbol, last))
 
 
 @lru_cache(maxsize=4)

@@ -5,9 +5,11 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from bots.backtest import tapes
-from bots.backtest.hindsight import ENOUGH_BARS, look_back
+from bots.backtest.hindsight import ENOUGH_BARS, look_back, record_of
 from bots.backtest.replay import replay
 from bots.grid.levels import GridSpec
 from bots.grid.outcome import Plan
@@ -94,3 +96,23 @@ def test_a_grid_that_could_not_have_started_then_says_so() -> None:
     told = look_back(poor)
     assert told["source"] is None
     assert "could not have started: 31 USDT over 6 grids" in told["summary"]
+
+
+def test_a_minute_that_is_corrected_or_removed_is_seen_at_once() -> None:
+    """The record is kept while it is the same, and is not the same because it ends the same."""
+    record(ENOUGH_BARS + 2)
+    with CaptureQueriesContext(connection) as first:
+        was = record_of("BTCUSDT")
+    with CaptureQueriesContext(connection) as again:
+        assert record_of("BTCUSDT") == was
+    assert len(again) < len(first)
+    assert was is not None
+    middle = Bar.objects.filter(time=moment(was.bars[700].time))
+    middle.update(high=D(99000))
+    corrected = record_of("BTCUSDT")
+    assert corrected is not None
+    assert corrected.bars[700].high == 99000
+    middle.delete()
+    shorter = record_of("BTCUSDT")
+    assert shorter is not None
+    assert len(shorter.bars) == len(was.bars) - 1
