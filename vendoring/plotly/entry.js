@@ -20,5 +20,5 @@ for (const [name, fn] of Object.entries(api)) Registry.register({ moduleType: "a
 Registry.register([...components, ...traces, ...words]);
 
 const { version } = require("plotly.js/src/version");
-const { newPlot, react, restyle, relayout, update, purge } = api;
-module.exports = { version, newPlot, react, restyle, relayout, update, purge };
+const { react, restyle } = api;
+module.exports = { version, react, restyle };
