@@ -94,6 +94,24 @@ class EquityPoint(models.Model):
         return f"{self.subject} {self.time:%Y-%m-%d %H:%M} {plain(self.equity)}"
 
 
+class HighWater(models.Model):
+    """How a worth went up to a minute, so that no point before it is read again.
+
+    Amounts are quote, less what had come in since the first point.
+    """
+
+    subject = models.CharField(primary_key=True, max_length=64)
+    until = models.DateTimeField(help_text="exchange clock: the last point that is in")
+    first = MoneyField(help_text="quote that had come in by the first point")
+    high = MoneyField(help_text="the highest so far")
+    net = MoneyField(help_text="the last")
+    fell_from = MoneyField(help_text="the high before the deepest fall")
+    fell_to = MoneyField(help_text="how far that fall went")
+
+    def __str__(self) -> str:
+        return f"{self.subject} up to {self.until:%Y-%m-%d %H:%M}"
+
+
 class LatencySample(models.Model):
     """How long one counter order took, by the machine's clock; a hypertable likewise."""
 

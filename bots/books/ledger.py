@@ -9,7 +9,7 @@ from decimal import Decimal
 from django.db import connection, transaction
 
 from bots.books import worth
-from bots.models import BookLine, CapitalMove
+from bots.models import BookLine, Bot, CapitalMove
 from market.exchange import Exchange
 from market.locks import Lock, hold
 from market.types import ZERO
@@ -57,8 +57,14 @@ class Flow:
     amount: Decimal
 
 
-def flows() -> list[Flow]:
-    """What came into the account from outside, oldest first, coins valued when they came."""
+def flows(bot: Bot | None = None) -> list[Flow]:
+    """What came into the account from outside, coins valued when they came; or into a grid, as its
+    capital. The oldest first."""
+    if bot is not None:
+        lines = BookLine.objects.filter(
+            bot=bot, account=BookLine.Account.BOT, booking__config__isnull=False
+        ).order_by("booking__at")
+        return [Flow(*row) for row in lines.values_list("booking__at", "amount")]
     lines = BookLine.objects.filter(
         account=BookLine.Account.FREE, booking__move__isnull=False
     ).order_by("booking__at")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from bots.books import identity, ledger
+from bots.books import highs, identity, ledger
 from bots.models import Bot, Order
 from market.merge import market_clock
 from market.models import Price
@@ -12,7 +12,6 @@ from risk.models import EquityPoint, LatencySample
 
 OVERLAP = timedelta(minutes=10)  # an answer may be written down after later ones
 MOST = 5_000  # orders looked at in one go, the newest: no index on answers is needed
-ACCOUNT = "all"
 MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -25,8 +24,9 @@ def record_equity() -> bool:
     if now is None or equity is None:
         return False
     minute = moment(now).replace(second=0, microsecond=0)
-    points = [EquityPoint(subject=ACCOUNT, time=minute, equity=equity, given=ledger.given())]
+    points = [EquityPoint(subject=highs.ACCOUNT, time=minute, equity=equity, given=ledger.given())]
     EquityPoint.objects.bulk_create([*points, *_of_grids(minute)], ignore_conflicts=True)
+    highs.keep([None, *Bot.objects.exclude(deployed_at=None)])
     return True
 
 

@@ -8,9 +8,10 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Max
 
+from bots.books import highs
 from bots.models import Bot
 from bots.outside.marks import mark as mark_of
-from bots.reports import cards, earned, worths
+from bots.reports import cards, earned
 from bots.reports.earned import Earned
 from integrations.models import Mark
 from integrations.notion import notebook
@@ -73,7 +74,7 @@ def _recorded(day: date) -> Iterator[Item]:
     for bot in bots:
         found = _sums([each[bot.pk]]) | {"Equity": _worth(bot.subject, end)}
         yield _row(day, bot.slug, bot.name, found)
-    found = _sums([each[bot.pk] for bot in bots]) | {"Equity": _worth(worths.ACCOUNT, end)}
+    found = _sums([each[bot.pk] for bot in bots]) | {"Equity": _worth(highs.ACCOUNT, end)}
     yield _row(day, "total", "Total", found)
 
 

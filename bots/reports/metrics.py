@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db.models import F, Sum
 
+from bots.books import ledger
 from bots.books.capture import CAUSES
 from bots.grid import accounting
 from bots.models import Bot, Capture, Spell
@@ -90,7 +91,7 @@ def _a_day(fills: int, ran: timedelta) -> str | None:
 
 def capital_at_work(bot: Bot, now: datetime) -> Decimal | None:
     """The capital that the bot had, each amount weighted with how long; None before it began."""
-    given = worths.flows(bot)
+    given = ledger.flows(bot)
     if not given or now <= given[0].at:
         return None
     lasted = sum((flow.amount * Decimal((now - flow.at).total_seconds()) for flow in given), ZERO)

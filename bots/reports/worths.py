@@ -4,18 +4,15 @@ Coins that came or went, and capital that a grid was given or gave back, are no 
 figure here is net of them.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
-from bots.books import ledger
-from bots.books.ledger import Flow
-from bots.models import BookLine, Bot
+from bots.books import highs, ledger
+from bots.models import Bot
 from market.types import ONE, ZERO
 from risk.models import EquityPoint
 
-ACCOUNT = "all"
 MONTH = timedelta(days=30)
 LEAST = timedelta(days=1)  # a rate from less is noise
 
@@ -36,23 +33,13 @@ class Drawdown:
     worst: Decimal
 
 
-def flows(bot: Bot | None) -> list[Flow]:
-    """What came into the account from outside, valued then; or into a grid, as its capital."""
-    if bot is None:
-        return ledger.flows()
-    lines = BookLine.objects.filter(
-        bot=bot, account=BookLine.Account.BOT, booking__config__isnull=False
-    ).order_by("booking__at")
-    return [Flow(*row) for row in lines.values_list("booking__at", "amount")]
-
-
 def month(bot: Bot | None = None) -> Change | None:
     """The last 30 days, or since the worth is recorded; None before a day of that.
 
     The share is of the worth at the start and each flow for the part of the time that it was
     there (modified Dietz).
     """
-    points = EquityPoint.objects.filter(subject=bot.subject if bot else ACCOUNT)
+    points = EquityPoint.objects.filter(subject=bot.subject if bot else highs.ACCOUNT)
     newest = points.order_by("-time").first()
     if newest is None:
         return None
@@ -60,7 +47,7 @@ def month(bot: Bot | None = None) -> Change | None:
     if oldest is None or newest.time - oldest.time < LEAST:
         return None
     span = newest.time - oldest.time
-    within = [flow for flow in flows(bot) if oldest.time < flow.at <= newest.time]
+    within = [flow for flow in ledger.flows(bot) if oldest.time < flow.at <= newest.time]
     came = sum((flow.amount for flow in within), ZERO)
     if newest.given is not None and oldest.given is not None:
         came = newest.given - oldest.given
@@ -73,22 +60,7 @@ def month(bot: Bot | None = None) -> Change | None:
 
 def drawdown(bot: Bot | None = None) -> Drawdown | None:
     """Over every recorded minute; None without any."""
-    high = worst = now = ZERO
-    for net in _net(bot):
-        high = max(high, net)
-        now = ONE - net / high if high > 0 else ZERO
-        worst = max(worst, now)
-    return Drawdown(now, worst) if high > 0 else None
-
-
-def _net(bot: Bot | None) -> Iterator[Decimal]:
-    """At each recorded minute the worth less all that came in since the first."""
-    moved = flows(bot)
-    points = EquityPoint.objects.filter(subject=bot.subject if bot else ACCOUNT).order_by("time")
-    first: Decimal | None = None
-    for time, equity, given in points.values_list("time", "equity", "given").iterator():
-        came = given
-        if came is None:  # recorded before that was kept
-            came = sum((flow.amount for flow in moved if flow.at <= time), ZERO)
-        first = came if first is None else first
-        yield equity - (came - first)
+    mark = highs.of(bot)
+    if mark is None or mark.high <= 0:
+        return None
+    return Drawdown(ONE - mark.net / mark.high, ONE - mark.fell_to / mark.fell_from)

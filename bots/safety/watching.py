@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
 
-from django.db.models import Max
 from django.utils import timezone
 
-from bots.books import identity, ledger, worth
+from bots.books import highs, identity, ledger, worth
 from bots.models import Bot, CapitalMove
 from bots.safety import guarding
 from bots.safety.guarding import standing, tier_of
@@ -22,7 +21,7 @@ from market.types import ZERO
 from market.volatility import MINUTE_MS, StabilityRule, stability
 from risk import calls, guards, halts, policy, pulse
 from risk.guards import Level, Reading
-from risk.models import EquityPoint, Guard, Policy
+from risk.models import Guard, Policy
 
 log = logging.getLogger(__name__)
 
@@ -202,10 +201,11 @@ def _judge_equity(thresholds: Policy) -> None:
             tier=tier_of("equity", "all"),
         )
     )
-    highest = EquityPoint.objects.filter(subject="all").aggregate(most=Max("equity"))["most"]
-    top = max(worth, highest or worth)
+    mark = highs.of()
+    net = worth if mark is None else worth - (ledger.given() - mark.first)
+    high = net if mark is None else max(net, mark.high)
     tier = tier_of("drawdown", "all")
-    guarding.note(guards.drawdown(worth, top, alerts=alerts, tier=tier))
+    guarding.note(guards.drawdown(net, high, alerts=alerts, tier=tier))
 
 
 def net_deposits() -> Decimal | None:

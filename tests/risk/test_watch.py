@@ -7,6 +7,7 @@ import pytest
 from django.utils import timezone
 
 from bots import runner
+from bots.books import samples
 from bots.models import Bot, CapitalMove, Order
 from bots.reports import guards as reports
 from bots.safety import guarding, rearming
@@ -207,6 +208,21 @@ def test_every_alert_of_a_loss_is_told_once(pairs: list[Bot]) -> None:
     ]
     assert Guard.objects.get(name="equity").tier == D("0.1")
     assert halts.killed() is None
+
+
+def test_what_is_taken_out_of_the_account_is_no_fall_from_its_highest(pairs: list[Bot]) -> None:
+    def judged() -> Guard:
+        Watch().judge()
+        return Guard.objects.get(name="drawdown")
+
+    CapitalMove.objects.create(coin="USDT", amount=100_000, reason="opening", opening=True)
+    samples.record_equity()
+    CapitalMove.objects.create(coin="USDT", amount=-40_000, reason="withdrawn")
+    assert (judged().value, judged().tier) == (0, None)
+    quantity = D(7_000) / (1_000_000 - 97_000)  # bought for a million each, worth 97,000 each
+    FillFactory(bot=pairs[0], order__bot=pairs[0], price=D(1_000_000), quantity=quantity, fee=0)
+    assert round(judged().value, 6) == D("0.07")
+    assert judged().tier == D("0.05")
 
 
 def test_a_kill_that_takes_too_long_is_a_guard_with_history_and_clears(pairs: list[Bot]) -> None:
