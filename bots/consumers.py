@@ -65,6 +65,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         self.pacer = Pacer(time.monotonic, FRAME_S)
         self.wake_at: float | None = None  # when the state should be read again
         self.is_filled = False  # a fill came in that was not read yet
+        self.news = asyncio.Event()  # which is not to wait for the next look
         self.read_at = self.snapshot_at = self.beat_at = self.filled_at = float("-inf")
         await self.channel_layer.group_add(GROUP, self.channel_name)
         self.loop = asyncio.create_task(self._stay())
@@ -93,7 +94,9 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
             self.snapshot_at = float("-inf")
 
     async def live_hint(self, event: Mapping[str, Any]) -> None:
-        self.is_filled |= event["what"] == "fill"
+        if event["what"] == "fill":
+            self.is_filled = True
+            self.news.set()
         pace = PRICE_READ_S if event["what"] == "price" else READ_S
         due = max(time.monotonic(), self.read_at + pace)
         self.wake_at = due if self.wake_at is None else min(self.wake_at, due)
@@ -117,16 +120,18 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
             now = time.monotonic()
             if now >= max(self.snapshot_at + SNAPSHOT_S, self.read_at + READ_S):
                 await self._snapshot()
-            elif self.wake_at is not None and now >= self.wake_at:
-                await self._compare()
             elif self.is_filled and now >= self.filled_at + FILLS_READ_S:
                 await self._tell_fills()
+            elif self.wake_at is not None and now >= self.wake_at:
+                await self._compare()
             if now >= self.beat_at + BEAT_S:
                 self.beat_at = now
                 await self._frame("hb", {"time": iso(int(time.time() * 1000))})
             for kind, data in self.pacer.due():
                 await self._frame(kind, data)
-            await asyncio.sleep(LOOK_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.news.wait(), LOOK_S)
+            self.news.clear()
 
     async def _snapshot(self) -> None:
         if not await _welcome(self.scope):  # logged out elsewhere, or switched off
