@@ -11,6 +11,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.RemoveIndex(model_name="bookline", name="lines_that_are_ours"),
         migrations.CreateModel(
             name="DayOfBooks",
             fields=[

@@ -39,12 +39,12 @@ RETURNS TABLE (day date, account varchar, bot_id bigint, coin varchar, traded bo
         sum(line.amount)
     FROM bots_booking booking
     CROSS JOIN LATERAL (
-        SELECT * FROM bots_bookline
-        WHERE booking_id = booking.id AND account IN ('free', 'bot')
+        SELECT * FROM bots_bookline WHERE booking_id = booking.id
         OFFSET 0  -- by their index: not knowing which day, the planner would read all lines there are
     ) line
     WHERE booking.at >= wanted::timestamp AT TIME ZONE 'UTC'
         AND booking.at < (wanted + 1)::timestamp AT TIME ZONE 'UTC'
+        AND line.account IN ('free', 'bot')
     GROUP BY line.account, line.bot_id, line.coin, booking.fill_id IS NOT NULL
 $$;
 

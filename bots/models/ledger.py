@@ -86,10 +86,6 @@ class BookLine(models.Model):
 
     class Meta:
         ordering = ["id"]
-        indexes = [
-            models.Index(fields=["coin"], include=["amount"], name="lines_that_are_ours",
-                         condition=Q(account__in=("free", "bot"))),
-        ]  # fmt: skip
         constraints = [
             models.CheckConstraint(condition=~Q(amount=0), name="a_line_moves_something"),
             models.CheckConstraint(

@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings
 
 from bots.backtest import runs, tapes
-from bots.books import ledger
+from bots.books import days, highs, ledger
 from bots.grid import ids
 from bots.models import Backtest, Bot, Cell, Fill, Order, RoundTrip
 from bots.reports import standing
@@ -44,6 +44,8 @@ def live_in() -> None:
     look_around()
     for grids in (12, 18):
         replayed(grids)
+    highs.keep([None])
+    days.keep()
     standing.keep()
 
 
