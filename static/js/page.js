@@ -46,13 +46,17 @@ const writeRow = (row, values, tick) => {
   return row;
 };
 
-// The ladder's table, highest cell first; rows are made anew only when their number changes.
+// The ladder's table while it is open, highest cell first; rows are made anew only when their number changes.
 const showCells = ({ slug, cells, tick }) => {
   const body = document.querySelector(`[data-cells="${slug}"]`);
+  if (!body.closest("details").open) return;
   if (body.children.length !== cells.length) body.replaceChildren(...cells.map(() => newRow("#cell-row")));
   cells.forEach((cell, i) => writeRow(body.children[cells.length - 1 - i], cell, tick ?? ""));
   document.querySelector(`[data-no-cells="${slug}"]`).hidden = cells.length > 0;
 };
+
+for (const body of document.querySelectorAll("[data-cells]"))
+  body.closest("details").addEventListener("toggle", () => state.bots[body.dataset.cells] && showCells(state.bots[body.dataset.cells]));
 
 const rowOf = (fill, known) => {
   const row = writeRow(known ?? newRow("#fill-row"), fill, tickOf(fill.bot));

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from bots import live
-from bots.models import Bot, Fill
+from bots.models import Bot, Fill, Order
 from bots.reports import cards, standing
 from bots.safety import guarding
 from bots.templatetags import ladder
@@ -135,6 +135,33 @@ def test_pause_works_without_javascript(venue: Venue, log_in: Enter) -> None:
     page.get_by_role("button", name="Pause BTC/USDT").click()
     expect(page.get_by_role("status").filter(has_text="it buys no more")).to_be_visible()
     expect(page.get_by_role("button", name="Resume BTC/USDT")).to_be_visible()
+
+
+def test_a_ladder_is_written_when_it_is_opened_and_stays_true(
+    page: Page, venue: Venue, elsewhere: Elsewhere, complaints: list[str]
+) -> None:
+    rows = page.locator('[data-cells="btc-usdt"] tr')
+    expect(rows).to_have_count(0)
+    page.locator("#ladders summary", has_text="BTC/USDT").click()
+    cells = cards.card(Bot.objects.get(slug="btc-usdt"))["cells"]
+    expect(rows).to_have_count(len(cells))
+    sold = nearest("btc-usdt", Side.SELL)
+    row = rows.nth(len(cells) - 1 - Order.objects.get(client_id=sold).cell)
+    expect(row).to_contain_text("Sell")
+    elsewhere(fill, venue, sold, START + 1000)
+    elsewhere(run_all, venue)
+    elsewhere(live.hint, "btc-usdt", "orders")
+    expect(row).to_contain_text("Buy")
+    assert complaints == []
+
+
+def test_every_cell_is_there_without_javascript(venue: Venue, log_in: Enter) -> None:
+    page = log_in(java_script_enabled=False)
+    page.get_by_role("link", name="Show every cell").click()
+    for card in cards.dashboard()["bots"]:
+        rows = page.locator(f'[data-cells="{card["slug"]}"] tr')
+        expect(rows).to_have_count(len(card["cells"]))
+        expect(rows.first).to_be_visible()
 
 
 def test_old_prices_are_called_stale(page: Page, elsewhere: Elsewhere) -> None:
