@@ -25,6 +25,7 @@ LONGEST = 200  # characters; a page has little to say, and deep nesting needs ma
 VERSION = 1
 LOOK_S = 0.05  # how often waiting frames are considered
 FRAME_S = 0.25  # four frames a second of each type
+BURSTS = {"fill": 4}  # fills come together: all of them at once, if no more came in that second
 READ_S = 0.5  # the state is read at most so often, when something happened
 FILLS_READ_S = 0.1  # and the newest fills, which cost little, when there was one
 PRICE_READ_S = 1.0  # and so often when only prices moved
@@ -62,7 +63,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
             return
         self.seq = 0
         self.state: State = {}
-        self.pacer = Pacer(time.monotonic, FRAME_S)
+        self.pacer = Pacer(time.monotonic, FRAME_S, BURSTS)
         self.wake_at: float | None = None  # when the state should be read again
         self.is_filled = False  # a fill came in that was not read yet
         self.news = asyncio.Event()  # which is not to wait for the next look

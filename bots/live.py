@@ -1,6 +1,7 @@
 """Messages to the live page: hints and prices from producers, and a client's pace of frames."""
 
 import logging
+from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -74,28 +75,37 @@ def _send(message: Mapping[str, Any]) -> None:
 class Pacer:
     """Frames waiting for one client: so many a second of each type, the newest of each subject.
 
-    `clock` gives seconds; `interval` is the least time between two frames of a type.
+    `clock` gives seconds; `interval` is the least time between two frames of a type. Of a type in
+    `bursts` so many may follow each other at once, and no more in that many intervals.
     """
 
-    def __init__(self, clock: Callable[[], float], interval: float) -> None:
+    def __init__(
+        self, clock: Callable[[], float], interval: float, bursts: Mapping[str, int] | None = None
+    ) -> None:
         self._clock = clock
         self._interval = interval
+        self._bursts = bursts or {}
         self._waiting: dict[str, dict[str, Any]] = {}
-        self._sent: dict[str, float] = {}
+        self._sent: dict[str, deque[float]] = {}  # the last ones of each type
 
     def put(self, kind: str, subject: str, data: object) -> None:
         """Queue a frame. A waiting frame about the same subject is replaced and keeps its turn."""
         self._waiting.setdefault(kind, {})[subject] = data
 
     def due(self) -> list[tuple[str, Any]]:
-        """Take the frames that may go out now, at most one of each type, longest waiting first."""
+        """Take the frames that may go out now, of each type the longest waiting first."""
         now = self._clock()
         ready = []
         for kind, subjects in self._waiting.items():
-            if subjects and now - self._sent.get(kind, float("-inf")) >= self._interval:
+            sent = self._sent.setdefault(kind, deque(maxlen=self._bursts.get(kind, 1)))
+            while subjects and self._may(sent, now):
                 ready.append((kind, subjects.pop(next(iter(subjects)))))
-                self._sent[kind] = now
+                sent.append(now)
         return ready
+
+    def _may(self, sent: "deque[float]", now: float) -> bool:
+        most = sent.maxlen or 1
+        return len(sent) < most or now - sent[0] >= most * self._interval
 
     def clear(self) -> None:
         """Forget what waits: a snapshot says it all."""

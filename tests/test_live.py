@@ -302,9 +302,19 @@ def test_differences_are_cards_new_fills_and_totals() -> None:
 
 
 steps = st.lists(
-    st.tuples(st.sampled_from(["tick", "bot"]), st.sampled_from("abcd"), st.integers(0, 400)),
+    st.tuples(
+        st.sampled_from(["tick", "bot", "fill"]), st.sampled_from("abcd"), st.integers(0, 400)
+    ),
     max_size=60,
 )
+
+
+def test_fills_that_come_together_go_together() -> None:
+    pacer = Pacer(lambda: 0.0, 0.25, {"fill": 4})
+    for number in range(5):
+        pacer.put("fill", str(number), number)
+        pacer.put("bot", str(number), number)
+    assert pacer.due() == [*(("fill", number) for number in range(4)), ("bot", 0)]
 
 
 @given(steps)
@@ -312,7 +322,7 @@ def test_the_pacer_keeps_its_pace_and_loses_no_last_word(
     script: list[tuple[str, str, int]],
 ) -> None:
     now = 0.0
-    pacer = Pacer(lambda: now, 0.25)
+    pacer = Pacer(lambda: now, 0.25, {"fill": 4})
     sent: list[tuple[float, str, Any]] = []
     last: dict[tuple[str, str], tuple[str, int]] = {}
     for number, (kind, subject, wait_ms) in enumerate(script):
@@ -326,6 +336,8 @@ def test_the_pacer_keeps_its_pace_and_loses_no_last_word(
     for kind in ("tick", "bot"):
         times = [at for at, of, _ in sent if of == kind]
         assert all(b - a >= 0.2499 for a, b in pairwise(times))
+    fills = [at for at, of, _ in sent if of == "fill"]
+    assert all(b - a >= 0.999 for a, b in zip(fills, fills[4:], strict=False))
     for (kind, subject), data in last.items():
         said = [what for _, of, what in sent if of == kind and what[0] == subject]
         assert said[-1] == data
