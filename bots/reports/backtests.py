@@ -169,7 +169,7 @@ def price(row: Backtest) -> Figure:
             plots.marks("Sell", of("Sell"), "triangle-up", "--sell"),
         ],
         "layout": plots.layout(
-            margin={"l": 72, "r": 12, "t": 12, "b": 32},
+            margin={"l": 72, "r": 24, "t": 12, "b": 32},
             xaxis=plots.axis(),
             yaxis={**plots.axis(), "type": "log" if log else "linear", "nticks": 7},
             shapes=[plots.level(at, "--line-strong", "1px 4px", opacity=0.6) for at in levels],
@@ -212,9 +212,7 @@ def equity_figure(
     return {
         "data": data,
         "layout": plots.layout(
-            margin={"l": 64, "r": 12, "t": 28, "b": 28},
-            showlegend=True,
-            legend=plots.legend(),
+            margin={"l": 64, "r": 24, "t": 28, "b": 28},
             hovermode="x unified",
             xaxis={**plots.axis(), "anchor": "y2"},
             yaxis={
@@ -227,6 +225,7 @@ def equity_figure(
             },
         ),
         "said": said,
+        "named": True,
         "empty": "",
     }  # fmt: skip
 
@@ -254,7 +253,7 @@ def daily(row: Backtest) -> Figure:
             }
         ],
         "layout": plots.layout(
-            margin={"l": 56, "r": 12, "t": 12, "b": 28},
+            margin={"l": 56, "r": 24, "t": 12, "b": 28},
             bargap=0.2,
             xaxis={**plots.axis(), "type": "date", "tickformat": "%e %b"},
             yaxis={**plots.axis(), "nticks": 5, "zeroline": True},
@@ -285,13 +284,12 @@ def compared(found: Sequence[Backtest]) -> Figure:
     return {
         "data": data,
         "layout": plots.layout(
-            margin={"l": 56, "r": 12, "t": 28, "b": 32},
-            showlegend=True,
-            legend=plots.legend(),
+            margin={"l": 56, "r": 24, "t": 28, "b": 32},
             xaxis={**plots.axis(), "type": "linear", "ticksuffix": " d"},
             yaxis={**plots.axis(), "type": "linear", "ticksuffix": " %", "zeroline": True},
         ),
         "said": "Change of equity in percent of capital, by days since the start",
+        "named": True,
         "empty": "",
     }
 

@@ -99,13 +99,12 @@ def earnings(bot: Bot) -> Figure:
         ],
         "layout": {
             **plots.layout(),
-            "margin": {"l": 56, "r": 12, "t": 28, "b": 28},
-            "showlegend": True,
-            "legend": plots.legend(),
+            "margin": {"l": 56, "r": 24, "t": 28, "b": 28},
             "xaxis": plots.axis(),
             "yaxis": {**plots.axis(), "type": "linear", "zeroline": True, "nticks": 6},
         },
         "said": f"Grid profit, floating PnL and total of {bot.name} since it was deployed",
+        "named": True,
         "empty": "No fills yet: there is nothing to add up." if not points else "",
     }
 
@@ -139,7 +138,7 @@ def latency(bot: Bot) -> Figure:
         ],
         "layout": {
             **plots.layout(),
-            "margin": {"l": 40, "r": 12, "t": 28, "b": 28},
+            "margin": {"l": 40, "r": 24, "t": 28, "b": 28},
             "bargap": 0.12,
             "xaxis": {**plots.axis(), "type": "linear", "range": [0, edge], "ticksuffix": " ms"},
             "yaxis": {**plots.axis(), "type": "linear", "rangemode": "tozero"},

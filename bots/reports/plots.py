@@ -87,6 +87,8 @@ def axis() -> Figure:
         "tickfont": {"color": "--muted", "size": 11},
         "showgrid": False,
         "automargin": False,
+        # Otherwise each label is measured to see whether it stands out; the margins have room.
+        "ticklabeloverflow": "allow",
     }
 
 
@@ -103,11 +105,6 @@ def layout(**more: Any) -> Figure:  # noqa: ANN401 - any attribute of a Plotly l
         "dragmode": False,
         **more,
     }
-
-
-def legend() -> Figure:
-    """A legend in one row above the panel."""
-    return {"orientation": "h", "x": 0, "y": 1.14, "font": {"color": "--text"}}
 
 
 def iso(time: datetime) -> str:

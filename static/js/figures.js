@@ -28,6 +28,31 @@ const coloured = (value, style) => {
   return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, coloured(part, style)]));
 };
 
+const SVG = "http://www.w3.org/2000/svg";
+const DASHES = { dot: "2 3", dash: "6 3", longdash: "9 3", dashdot: "6 3 2 3" };
+
+const drawn = ({ color, dash }) => {
+  const picture = document.createElementNS(SVG, "svg"), path = document.createElementNS(SVG, "path");
+  picture.setAttribute("viewBox", "0 0 18 8");
+  const looks = { d: "M0 4H18", stroke: color, "stroke-width": 2, "stroke-dasharray": DASHES[dash] ?? "none" };
+  for (const [name, value] of Object.entries(looks)) path.setAttribute(name, value);
+  picture.append(path);
+  return picture;
+};
+
+// What the lines are called. Plotly would measure every word of a legend of its own before the first line is seen.
+const named = (box, traces) => {
+  const legend = document.createElement("p");
+  legend.className = "legend";
+  for (const { name, line } of traces) {
+    const entry = document.createElement("span");
+    entry.append(drawn(line), name);
+    legend.append(entry);
+  }
+  box.querySelector(":scope > .legend")?.remove();
+  box.append(legend);
+};
+
 // A figure is asked for as the page was, where the page offers a choice for it.
 const address = (box) => {
   const place = new URL(box.dataset.figure, location.href), section = box.closest("section");
@@ -79,7 +104,9 @@ const paint = (box, library) => {
   box.setAttribute("aria-label", said);
   const header = box.parentElement.querySelector("[data-told]");
   if (header && told) header.textContent = `fill to acknowledgement: ${told}`;
-  library.react(box, coloured(data, style), { ...coloured(layout, style), autosize: true }, CONFIG);
+  const traces = coloured(data, style);
+  library.react(box, traces, { ...coloured(layout, style), autosize: true }, CONFIG);
+  if (box.figure.named) named(box, traces);
   if (isFirst) box.on("plotly_afterplot", () => box.dispatchEvent(new Event("drawn")));
 };
 

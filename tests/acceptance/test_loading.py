@@ -112,7 +112,8 @@ def _load(page: Page) -> Load:
     page.goto("/")
     chart = page.locator('[data-kind="equity"]')
     chart.evaluate("node => node.scrollIntoView()")
-    expect(chart.locator(".main-svg .trace").first).to_be_visible(timeout=30_000)
+    # Not by expect(): at each try it collects the page, which is work for the slowed processor.
+    until(partial(page.evaluate, "window.drawn"), 30, "the chart")
     load.drawn = page.evaluate("drawn")
     page.wait_for_timeout(1_000)  # what blocks afterwards counts too
     seen = page.evaluate("seen")
