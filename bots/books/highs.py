@@ -12,14 +12,13 @@ from decimal import Decimal
 from bots.books import ledger
 from bots.models import Bot
 from market.types import ZERO
+from risk.halts import ALL
 from risk.models import EquityPoint, HighWater
-
-ACCOUNT = "all"
 
 
 def of(bot: Bot | None = None) -> HighWater | None:
     """A grid's, or the account's, up to the newest point; None without any."""
-    subject = bot.subject if bot else ACCOUNT
+    subject = bot.subject if bot else ALL
     mark = HighWater.objects.filter(subject=subject).first()
     points = EquityPoint.objects.filter(subject=subject).order_by("time")
     if mark is not None:

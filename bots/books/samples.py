@@ -8,6 +8,7 @@ from bots.models import Bot, Order
 from market.merge import market_clock
 from market.models import Price
 from market.types import moment
+from risk.halts import ALL
 from risk.models import EquityPoint, LatencySample
 
 OVERLAP = timedelta(minutes=10)  # an answer may be written down after later ones
@@ -24,7 +25,7 @@ def record_equity() -> bool:
     if now is None or equity is None:
         return False
     minute = moment(now).replace(second=0, microsecond=0)
-    points = [EquityPoint(subject=highs.ACCOUNT, time=minute, equity=equity, given=ledger.given())]
+    points = [EquityPoint(subject=ALL, time=minute, equity=equity, given=ledger.given())]
     EquityPoint.objects.bulk_create([*points, *_of_grids(minute)], ignore_conflicts=True)
     highs.keep([None, *Bot.objects.exclude(deployed_at=None)])
     return True

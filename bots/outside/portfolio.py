@@ -8,7 +8,6 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Max
 
-from bots.books import highs
 from bots.models import Bot
 from bots.outside.marks import mark as mark_of
 from bots.reports import cards, earned
@@ -19,6 +18,7 @@ from integrations.notion.properties import PORTFOLIO
 from integrations.outbox import Item, put
 from market.models import Price
 from market.types import ZERO, plain
+from risk.halts import ALL
 from risk.models import EquityPoint
 
 _DAY = timedelta(days=1)
@@ -74,7 +74,7 @@ def _recorded(day: date) -> Iterator[Item]:
     for bot in bots:
         found = _sums([each[bot.pk]]) | {"Equity": _worth(bot.subject, end)}
         yield _row(day, bot.slug, bot.name, found)
-    found = _sums([each[bot.pk] for bot in bots]) | {"Equity": _worth(highs.ACCOUNT, end)}
+    found = _sums([each[bot.pk] for bot in bots]) | {"Equity": _worth(ALL, end)}
     yield _row(day, "total", "Total", found)
 
 

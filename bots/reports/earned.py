@@ -39,11 +39,11 @@ _TRADED = """
 SELECT bot_id, orders AS fills, fees, (
     SELECT count(DISTINCT f.order_id) FROM bots_fill f
     WHERE f.bot_id = traded.bot_id AND f.time > %(yesterday)s
-        AND (%(until)s IS NULL OR f.time < %(until)s)
+        AND (%(end)s IS NULL OR f.time < %(end)s)
 ) AS fills_24h
 FROM (
     SELECT bot_id, sum(orders)::bigint AS orders, sum(fees) AS fees FROM bots_fills_by_day
-    WHERE bot_id = ANY(%(bots)s) AND (%(until)s IS NULL OR day < %(end)s) GROUP BY bot_id
+    WHERE bot_id = ANY(%(bots)s) AND (%(until)s IS NULL OR day < %(until)s) GROUP BY bot_id
 ) traded
 """
 # Cells first: the step of a cell is looked up once, not for each of its days.
@@ -56,7 +56,7 @@ FROM (
            sum(grid_profit) AS grid_profit, sum(inventory_pnl) AS inventory_pnl,
            coalesce(sum(grid_profit + inventory_pnl) FILTER (WHERE day >= %(today)s), 0) AS today
     FROM bots_trips_by_day
-    WHERE bot_id = ANY(%(bots)s) AND (%(until)s IS NULL OR day < %(end)s)
+    WHERE bot_id = ANY(%(bots)s) AND (%(until)s IS NULL OR day < %(until)s)
     GROUP BY bot_id, config_id, cell
 ) passages
 LEFT JOIN bots_cell cell ON cell.config_id = passages.config_id AND cell.index = passages.cell
@@ -77,8 +77,8 @@ def of(
     now = end or now or newest.first() or timezone.now()
     given = {
         "bots": [bot.pk for bot in bots],
-        "end": until,
-        "until": end,
+        "until": until,
+        "end": end,
         "yesterday": now - DAY,
         "today": now.astimezone(UTC).date(),
     }

@@ -91,7 +91,7 @@ def course(bot: Bot) -> list[Point]:
 
 
 def _interval(age: timedelta) -> str:
-    """The shortest bars that tell such a time in MOST_POINTS; from four hours on, days.
+    """The shortest bars that tell such a time in MOST_POINTS; beyond four hours, days.
 
     Shorter stretches are added up from the facts, so only young bots have them.
     """

@@ -11,6 +11,7 @@ from decimal import Decimal
 from bots.books import highs, ledger
 from bots.models import Bot
 from market.types import ONE, ZERO
+from risk.halts import ALL
 from risk.models import EquityPoint
 
 MONTH = timedelta(days=30)
@@ -39,7 +40,7 @@ def month(bot: Bot | None = None) -> Change | None:
     The share is of the worth at the start and each flow for the part of the time that it was
     there (modified Dietz).
     """
-    points = EquityPoint.objects.filter(subject=bot.subject if bot else highs.ACCOUNT)
+    points = EquityPoint.objects.filter(subject=bot.subject if bot else ALL)
     newest = points.order_by("-time").first()
     if newest is None:
         return None
